@@ -1,0 +1,22 @@
+package dev.tegu.model;
+
+import java.util.List;
+
+/** What an evaluation needs of a model: teachers and students alike. */
+public interface LanguageModel {
+    /** Number of token ids the model knows; ids are {@code 0..vocabSize-1}. */
+    int vocabSize();
+
+    /** Longest sequence that the model was trained for ({@code max_position_embeddings}). */
+    int maxPositions();
+
+    /**
+     * Rates whole sequences, in one forward pass a batch; short rows are padded on the right, which
+     * a causal model cannot see.
+     *
+     * @param sequences token ids, each at least one token; all are scored in one batch, so the
+     *     caller chooses the batch size
+     * @return one entry a sequence, in the same order
+     */
+    List<TokenScores> score(List<int[]> sequences);
+}

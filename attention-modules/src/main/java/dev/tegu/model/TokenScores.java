@@ -1,0 +1,51 @@
+package dev.tegu.model;
+
+import java.util.Arrays;
+
+/**
+ * How a model rates one sequence, token by token.
+ *
+ * @param logProbs natural-log probability of token {@code t + 1} given tokens {@code 0..t}; length
+ *     is one less than the sequence
+ * @param greedy whether token {@code t + 1} is the most probable one after tokens {@code 0..t}
+ */
+public record TokenScores(float[] logProbs, boolean[] greedy) {
+
+    /**
+     * Sum of the log-probabilities of tokens {@code from..to-1} of the sequence, {@code from >= 1}.
+     */
+    public double logProb(int from, int to) {
+        double sum = 0;
+        for (int t = from; t < to; t++) {
+            sum += logProbs[t - 1];
+        }
+        return sum;
+    }
+
+    /** Whether greedy decoding would produce tokens {@code from..to-1} after the ones before. */
+    public boolean isGreedy(int from, int to) {
+        for (int t = from; t < to; t++) {
+            if (!greedy[t - 1]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof TokenScores that
+                && Arrays.equals(logProbs, that.logProbs)
+                && Arrays.equals(greedy, that.greedy);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * Arrays.hashCode(logProbs) + Arrays.hashCode(greedy);
+    }
+
+    @Override
+    public String toString() {
+        return "TokenScores[" + logProbs.length + " tokens]";
+    }
+}
