@@ -1,7 +1,5 @@
 package dev.tegu.model;
 
-import java.util.Arrays;
-
 /**
  * How a model rates one sequence, token by token.
  *
@@ -30,22 +28,5 @@ public record TokenScores(float[] logProbs, boolean[] greedy) {
             }
         }
         return true;
-    }
-
-    @Override
-    public boolean equals(Object other) {
-        return other instanceof TokenScores that
-                && Arrays.equals(logProbs, that.logProbs)
-                && Arrays.equals(greedy, that.greedy);
-    }
-
-    @Override
-    public int hashCode() {
-        return 31 * Arrays.hashCode(logProbs) + Arrays.hashCode(greedy);
-    }
-
-    @Override
-    public String toString() {
-        return "TokenScores[" + logProbs.length + " tokens]";
     }
 }
