@@ -1,0 +1,84 @@
+package dev.tegu.engine;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.jni.JniUtils;
+
+/** The one place that starts the PyTorch engine and picks a device. */
+public final class Engines {
+    /** Name under which DJL knows its PyTorch engine. */
+    static final String NAME = "PyTorch";
+
+    static {
+        // Nothing is fetched at run time: natives and tokenizers come with the class path.
+        System.setProperty("ai.djl.offline", "true");
+        // The optimizing executor specialises on shapes; ours change from call to call, and each
+        // new shape would cost more than it gains.
+        System.setProperty("ai.djl.pytorch.graph_optimizer", "false");
+    }
+
+    private Engines() {}
+
+    private static Engine engine() {
+        return Engine.getEngine(NAME);
+    }
+
+    /**
+     * @param device the device its arrays live on
+     * @return a new root manager, to be closed by the caller
+     */
+    public static NDManager newManager(Device device) {
+        Engine engine = engine();
+        // libtorch records by default; only a gradient collector shall make it.
+        JniUtils.setGradMode(false);
+        return engine.newBaseManager(device);
+    }
+
+    /**
+     * @param name {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}
+     * @return the device; {@code auto} is the first CUDA device if there is one
+     * @throws DeviceException if the name is unknown or the device is absent
+     */
+    public static Device device(String name) {
+        int count = engine().getGpuCount();
+        if (name.equals("cpu") || name.equals("auto") && count == 0) {
+            return Device.cpu();
+        }
+        if (name.equals("auto") || name.equals("cuda")) {
+            return gpu(name, 0, count);
+        }
+        if (name.matches("cuda:[0-9]{1,3}")) {
+            return gpu(name, Integer.parseInt(name.substring(5)), count);
+        }
+        throw new DeviceException(
+                "device `" + name + "`: unknown; use `auto`, `cpu`, `cuda` or `cuda:N`");
+    }
+
+    private static Device gpu(String name, int index, int count) {
+        if (index >= count) {
+            throw new DeviceException(
+                    "device `"
+                            + name
+                            + "`: not found, the engine sees "
+                            + count
+                            + " CUDA devices; the libtorch in use may be the CPU build. Use `cpu`,"
+                            + " or see \"On a GPU\" in README.md.");
+        }
+        return Device.gpu(index);
+    }
+
+    /** Whether autograd records on this thread. */
+    public static boolean isRecording() {
+        return JniUtils.isGradMode();
+    }
+
+    /** Version of libtorch and number of CUDA devices, for reports. */
+    public static String describe() {
+        return "libtorch "
+                + engine().getVersion()
+                + ", "
+                + engine().getGpuCount()
+                + " CUDA devices";
+    }
+}

@@ -1,0 +1,114 @@
+package dev.tegu.engine;
+
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValueUtils;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * A set of TorchScript methods, loaded from a text resource and callable with autograd.
+ *
+ * <p>One call costs what a single {@code NDArray} operation costs (some microseconds), however much
+ * the method computes; a chain of {@code NDArray} operations pays that price at each link.
+ *
+ * <p>Not thread-safe: a call names its arrays for the time of the call.
+ */
+public final class TorchScript implements AutoCloseable {
+    private final Model model;
+    private final PtSymbolBlock block;
+
+    private TorchScript(Model model) {
+        this.model = model;
+        this.block = (PtSymbolBlock) model.getBlock();
+    }
+
+    /**
+     * @param owner class beside whose file the resource lies
+     * @param resource name of a text file of TorchScript methods
+     * @param constants fields of {@code self} that the methods read
+     * @throws IllegalStateException if the resource is missing or does not compile; the message
+     *     holds the line
+     */
+    public static TorchScript load(Class<?> owner, String resource, Map<String, Object> constants) {
+        String methods;
+        try (InputStream in = owner.getResourceAsStream(resource)) {
+            if (in == null) {
+                throw new IllegalStateException(resource + ": no such resource beside " + owner);
+            }
+            methods = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        byte[] archive = TorchScriptArchive.build(methods, new TreeMap<>(constants));
+        // The methods hold no tensors, so they run wherever their inputs are.
+        Model model = Model.newInstance(resource, ai.djl.Device.cpu(), Engines.NAME);
+        try {
+            model.load(new ByteArrayInputStream(archive));
+        } catch (IOException | MalformedModelException e) {
+            model.close();
+            throw new IllegalStateException(resource + ": " + e.getMessage(), e);
+        }
+        return new TorchScript(model);
+    }
+
+    /** The arguments of one call, in the order of the method's parameters. */
+    public static final class Arguments {
+        private final NDList list = new NDList();
+
+        /** Adds a tensor. The first one's manager becomes the owner of the results. */
+        public Arguments add(NDArray tensor) {
+            tensor.setName(null);
+            list.add(tensor);
+            return this;
+        }
+
+        /**
+         * Adds a {@code Dict[str, Tensor]}.
+         *
+         * @param name any word without a dot, different for each dictionary of the call
+         */
+        public Arguments add(String name, Map<String, NDArray> tensors) {
+            if (tensors.isEmpty()) {
+                throw new IllegalArgumentException(name + ": an empty dictionary cannot be passed");
+            }
+            tensors.forEach(
+                    (key, tensor) -> {
+                        tensor.setName(name + "." + key);
+                        list.add(tensor);
+                    });
+            return this;
+        }
+    }
+
+    /**
+     * Calls a method; autograd records it when a gradient collector is open.
+     *
+     * @param method name of the method
+     * @param arguments tensors and dictionaries; a tensor may appear once only
+     * @return the tensor, or the tuple's or list's tensors in order, owned by the manager of the
+     *     first argument
+     */
+    public NDList call(String method, Arguments arguments) {
+        NDManager manager = arguments.list.get(0).getManager();
+        try (NDArray marker = manager.create(0f)) {
+            marker.setName("module_method:" + method);
+            arguments.list.add(marker);
+            return IValueUtils.forward(block, arguments.list, Engines.isRecording());
+        }
+    }
+
+    @Override
+    public void close() {
+        model.close();
+    }
+}
