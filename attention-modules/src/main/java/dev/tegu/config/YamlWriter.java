@@ -1,0 +1,95 @@
+package dev.tegu.config;
+
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/** Nodes as YAML text; the same node always gives the same text. */
+final class YamlWriter {
+
+    /** Words that need no quotes whatever stands around them. */
+    private static final Pattern SAFE = Pattern.compile("[A-Za-z_./][A-Za-z0-9_./+-]*");
+
+    private static final Pattern YAML_BOOLEAN =
+            Pattern.compile("true|false|yes|no|on|off|y|n|null", Pattern.CASE_INSENSITIVE);
+
+    private final StringBuilder out = new StringBuilder();
+
+    private YamlWriter() {}
+
+    static String write(ConfigNode root) {
+        YamlWriter writer = new YamlWriter();
+        if (isInline(root)) {
+            writer.out.append(inline(root)).append('\n');
+        } else {
+            writer.block(root, 0);
+        }
+        return writer.out.toString();
+    }
+
+    /** Writes a mapping or list, one key or item a line, starting at the start of a line. */
+    private void block(ConfigNode node, int indent) {
+        if (node.kind() == ConfigNode.Kind.MAPPING) {
+            node.entries().forEach((key, entry) -> entry(key, entry.value(), indent));
+        } else {
+            for (ConfigNode item : node.items()) {
+                indent(indent).append('-');
+                value(item, indent);
+            }
+        }
+    }
+
+    private void entry(String key, ConfigNode value, int indent) {
+        indent(indent).append(text(key)).append(':');
+        value(value, indent);
+    }
+
+    private void value(ConfigNode value, int indent) {
+        if (isInline(value)) {
+            out.append(' ').append(inline(value)).append('\n');
+        } else {
+            out.append('\n');
+            block(value, indent + 2);
+        }
+    }
+
+    private StringBuilder indent(int spaces) {
+        return out.append(" ".repeat(spaces));
+    }
+
+    private static boolean isInline(ConfigNode node) {
+        return switch (node.kind()) {
+            case MAPPING -> node.entries().isEmpty();
+            case LIST -> node.items().stream().allMatch(YamlWriter::isLeaf);
+            default -> true;
+        };
+    }
+
+    private static boolean isLeaf(ConfigNode node) {
+        return node.items().isEmpty() && node.entries().isEmpty();
+    }
+
+    private static String inline(ConfigNode node) {
+        return switch (node.kind()) {
+            case MAPPING -> "{}";
+            case LIST ->
+                    node.items().stream()
+                            .map(YamlWriter::inline)
+                            .collect(Collectors.joining(", ", "[", "]"));
+            case SCALAR -> node.isText() ? text(node.text()) : node.text();
+            case NULL -> "null";
+        };
+    }
+
+    private static String text(String text) {
+        boolean plain =
+                SAFE.matcher(text).matches()
+                        && !YAML_BOOLEAN.matcher(text).matches()
+                        && Scalars.plainType(text) == Scalars.Type.TEXT
+                        && !text.startsWith("...");
+        if (plain) {
+            return text;
+        }
+        return '"' + String.valueOf(JsonStringEncoder.getInstance().quoteAsString(text)) + '"';
+    }
+}
