@@ -1,0 +1,151 @@
+package dev.tegu.attention;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import dev.tegu.engine.TorchScript;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * The attention layer in its two fast forms, each one TorchScript call.
+ *
+ * <p>{@link #chunked} serves training and prefill: time and memory O(T (W + C + F)) a head for T new
+ * tokens, a window W, chunks of C and features F. {@link #step} serves decoding: O(W + F) a token.
+ * Both continue from a state, in any mixture, with the same results as one pass. Computed in float32
+ * (float64 when the inputs are), output in the inputs' type. {@link ReferenceAttention} is the slow
+ * form that both are tested against.
+ */
+public final class LinearAttention implements AutoCloseable {
+    /** Rows of a chunk of the linear branch; results do not depend on it. */
+    public static final int DEFAULT_CHUNK_SIZE = 64;
+
+    private final AttentionSpec spec;
+    private final AttentionShape shape;
+    private final TorchScript script;
+
+    /**
+     * Compiles the layer's script for one spec.
+     *
+     * @param chunkSize rows of a chunk, at least 1
+     */
+    public LinearAttention(AttentionSpec spec, AttentionShape shape, int chunkSize) {
+        this.spec = spec;
+        this.shape = shape;
+        this.script =
+                TorchScript.load(LinearAttention.class, "attention.py", constants(chunkSize));
+    }
+
+    private Map<String, Object> constants(int chunkSize) {
+        boolean outside = spec.isOutsideWindow();
+        int window = spec.window().size();
+        Map<String, Object> c = new HashMap<>();
+        c.put("num_heads", (long) shape.numHeads());
+        c.put("feature_map", name(spec.featureMap().kind()));
+        c.put("feature_width", (long) spec.featureMap().featureWidth(shape.headDim()));
+        c.put("linear", spec.isLinear());
+        c.put("linear_rope", spec.linearRope());
+        c.put("outside_window", outside);
+        c.put("keeps_linear_keys", outside && spec.linearRope() != spec.window().rope());
+        c.put("gated", spec.isGated());
+        c.put("keeps_gates", outside && spec.isGated());
+        c.put("gate_heads", (long) spec.gate().gateHeads(shape.numHeads()));
+        c.put("window_size", (long) window);
+        c.put("window_rope", spec.window().rope());
+        // Blocks as wide as the window waste least; very small ones cost more calls than they save.
+        c.put("window_block", (long) Math.max(16, Math.min(64, window)));
+        c.put("combine_kind", name(spec.combine().kind()));
+        c.put("normalize", spec.normalize());
+        c.put("chunk_size", (long) chunkSize);
+        return c;
+    }
+
+    private static String name(Enum<?> value) {
+        return value.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** The switches of this layer. */
+    public AttentionSpec spec() {
+        return spec;
+    }
+
+    /** The sizes of this layer. */
+    public AttentionShape shape() {
+        return shape;
+    }
+
+    /**
+     * One call's result.
+     *
+     * @param output [B, H, T, D]
+     * @param state after the tokens, owned like {@code output} by the manager of the queries
+     */
+    public record Result(NDArray output, AttentionState state) {}
+
+    /**
+     * The state before the first token.
+     *
+     * @param q queries of the coming call, for batch size, type, device and manager
+     */
+    public AttentionState emptyState(NDArray q, NDArray k, NDArray v) {
+        return new AttentionState(
+                script.call("empty_state", new TorchScript.Arguments().add(q).add(k).add(v)));
+    }
+
+    /**
+     * Runs any number of tokens.
+     *
+     * @param q queries before RoPE, [B, H, T, D]
+     * @param k keys before RoPE, [B, K, T, D]
+     * @param v values, [B, K, T, D]
+     * @param inputs the layer's parameters by checkpoint name; {@code cos} and {@code sin} [T, D] of
+     *     the tokens' positions (absent: nothing is rotated); for a gate the layer input {@code x}
+     *     [B, T, M], or {@code g}, the log-gate [B, S, T] itself
+     * @param state before the tokens
+     */
+    public Result chunked(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            Map<String, NDArray> inputs,
+            AttentionState state) {
+        return run("chunked", q, k, v, inputs, state);
+    }
+
+    /** Runs one token; arguments as for {@link #chunked} with T = 1. */
+    public Result step(
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            Map<String, NDArray> inputs,
+            AttentionState state) {
+        return run("step", q, k, v, inputs, state);
+    }
+
+    private Result run(
+            String form,
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            Map<String, NDArray> inputs,
+            AttentionState state) {
+        // A script's dictionary cannot be empty; a layer without parameters gets a dummy.
+        Map<String, NDArray> given =
+                inputs.isEmpty() ? Map.of("none", q.getManager().create(0f)) : inputs;
+        NDList out =
+                script.call(
+                        form,
+                        new TorchScript.Arguments()
+                                .add(q)
+                                .add(k)
+                                .add(v)
+                                .add("p", given)
+                                .add("s", state.tensors()));
+        return new Result(out.get(0), new AttentionState(out.subList(1, out.size())));
+    }
+
+    @Override
+    public void close() {
+        script.close();
+    }
+}
