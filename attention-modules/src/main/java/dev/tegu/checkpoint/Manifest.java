@@ -1,0 +1,159 @@
+package dev.tegu.checkpoint;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * The file {@code manifest.json} that makes a directory real: it is written last, and a directory
+ * without it is no result.
+ *
+ * <p>JSON: {@code format}: {@code tegu-manifest}; {@code version}: 1; {@code properties}: text by
+ * name, sorted; {@code files}: {@code name} (relative, {@code /} between folders), {@code size} in
+ * bytes and {@code sha256} in hex of every file but the manifest, sorted by name.
+ *
+ * @param properties small facts such as the program's version
+ * @param files every other file of the directory, sorted by name
+ */
+public record Manifest(Map<String, String> properties, List<FileEntry> files) {
+
+    public static final String FILE_NAME = "manifest.json";
+
+    private static final String FORMAT = "tegu-manifest";
+    private static final int VERSION = 1;
+
+    /** What one file is when it is whole. */
+    public record FileEntry(String name, long size, String sha256) {}
+
+    public Manifest {
+        properties = Collections.unmodifiableMap(new TreeMap<>(properties));
+        files = List.copyOf(files);
+    }
+
+    /** Measures every file of a directory; a manifest in it is left out. */
+    static Manifest of(Path dir, Map<String, String> properties) throws IOException {
+        List<FileEntry> entries = new ArrayList<>();
+        for (String name : Durable.fileNames(dir)) {
+            if (!name.equals(FILE_NAME)) {
+                Path file = dir.resolve(name);
+                entries.add(new FileEntry(name, Files.size(file), Durable.sha256(file)));
+            }
+        }
+        return new Manifest(properties, entries);
+    }
+
+    byte[] toBytes() throws IOException {
+        ObjectNode root = StrictJson.object();
+        root.put("format", FORMAT).put("version", VERSION);
+        ObjectNode facts = root.putObject("properties");
+        properties.forEach(facts::put);
+        ArrayNode list = root.putArray("files");
+        for (FileEntry file : files) {
+            list.addObject()
+                    .put("name", file.name())
+                    .put("size", file.size())
+                    .put("sha256", file.sha256());
+        }
+        return StrictJson.toBytes(root);
+    }
+
+    /**
+     * Reads a directory's manifest without looking at the files.
+     *
+     * @throws CheckpointException if there is none, or it is not one that this version knows
+     */
+    public static Manifest read(Path dir) throws IOException {
+        Path file = dir.resolve(FILE_NAME);
+        if (!Files.exists(file)) {
+            String what = Files.isDirectory(dir) ? "no " + FILE_NAME : "no such folder";
+            throw new CheckpointException(
+                    dir
+                            + (": " + what + "; the folder was not written by Tegu, or writing it")
+                            + " was interrupted: run the command that makes it again");
+        }
+        ObjectNode root = StrictJson.read(file);
+        if (!root.path("format").asText("").equals(FORMAT)) {
+            throw new CheckpointException(
+                    file + ": not a manifest of Tegu: `format` is not `" + FORMAT + "`");
+        }
+        JsonNode version = root.path("version");
+        if (!version.isInt() || version.intValue() != VERSION) {
+            throw new CheckpointException(
+                    file
+                            + (": format version " + version + ", this program reads " + VERSION)
+                            + "; a newer Tegu may have written it: use that one");
+        }
+        Map<String, String> properties = new LinkedHashMap<>();
+        root.path("properties")
+                .properties()
+                .forEach(e -> properties.put(e.getKey(), e.getValue().asText()));
+        List<FileEntry> files = new ArrayList<>();
+        for (JsonNode entry : root.path("files")) {
+            files.add(readEntry(file, entry));
+        }
+        return new Manifest(properties, files);
+    }
+
+    private static FileEntry readEntry(Path manifest, JsonNode entry) {
+        String name = entry.path("name").asText("");
+        boolean isInside =
+                !name.isEmpty()
+                        && name.chars().noneMatch(c -> c == '\\' || c == ':' || c < ' ')
+                        && !List.of(name.split("/", -1)).contains("")
+                        && !List.of(name.split("/", -1)).contains("..");
+        JsonNode size = entry.path("size");
+        if (!isInside || !size.canConvertToLong() || !entry.path("sha256").isTextual()) {
+            throw new CheckpointException(
+                    manifest
+                            + (": entry `" + name + "` is not a plain relative name with `size`")
+                            + " and `sha256`; the manifest was changed");
+        }
+        return new FileEntry(name, size.longValue(), entry.path("sha256").asText());
+    }
+
+    /**
+     * Checks every file of a directory against its manifest, reading all bytes.
+     *
+     * @throws CheckpointException naming each file that is missing, changed or of another size, and
+     *     each weight file that the manifest does not know; other unknown files do no harm
+     */
+    public static void verify(Path dir) throws IOException {
+        List<String> faults = new ArrayList<>();
+        Set<String> known = new HashSet<>();
+        for (FileEntry entry : read(dir).files()) {
+            known.add(entry.name());
+            Path file = dir.resolve(entry.name());
+            if (!Files.isRegularFile(file)) {
+                faults.add(entry.name() + " is missing");
+            } else if (Files.size(file) != entry.size()) {
+                faults.add(
+                        (entry.name() + " has " + Files.size(file))
+                                + (" bytes, expected " + entry.size()));
+            } else if (!Durable.sha256(file).equals(entry.sha256())) {
+                faults.add(entry.name() + " has changed (its sha256 differs)");
+            }
+        }
+        for (String name : Durable.fileNames(dir)) {
+            if (name.contains(".safetensors") && !known.contains(name)) {
+                faults.add(name + " is not in the manifest");
+            }
+        }
+        if (!faults.isEmpty()) {
+            throw new CheckpointException(
+                    dir
+                            + (": " + String.join(", ", faults))
+                            + "; fetch the folder again, or run the command that makes it");
+        }
+    }
+}
