@@ -30,8 +30,7 @@ final class Choice<E extends Enum<E>> implements ITypeConverter<E> {
     }
 
     private TypeConversionException unknown(String word) {
-        List<String> words =
-                Arrays.stream(type.getEnumConstants()).map(Choice::written).toList();
+        List<String> words = Arrays.stream(type.getEnumConstants()).map(Choice::written).toList();
         return new TypeConversionException(
                 "expected "
                         + String.join(", ", words)
