@@ -1,5 +1,6 @@
 package dev.tegu.cli;
 
+import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Problem;
@@ -35,7 +36,9 @@ final class Failures {
         if (e instanceof InvalidValueException value) {
             return one(value.key() + ": " + value.getMessage(), ExitCode.CONFIG);
         }
-        if (e instanceof InputException || e instanceof DataException) {
+        if (e instanceof InputException
+                || e instanceof CheckpointException
+                || e instanceof DataException) {
             return one(e.getMessage(), ExitCode.INPUT);
         }
         if (e instanceof VerificationException) {

@@ -19,7 +19,13 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
-        subcommands = {ListCommand.class, ValidateCommand.class},
+        subcommands = {
+            ValidateCommand.class,
+            InspectCommand.class,
+            VerifyCommand.class,
+            ListCommand.class,
+            CorpusCommand.class
+        },
         footer = {"  scripts/tegu list tasks", "  scripts/tegu validate configs/demo.yaml"})
 public final class Tegu implements Runnable {
     @Spec private CommandSpec spec;

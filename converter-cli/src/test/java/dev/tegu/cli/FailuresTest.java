@@ -3,6 +3,7 @@ package dev.tegu.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Problem;
@@ -24,6 +25,7 @@ final class FailuresTest {
         return List.of(
                 Arguments.of(new InvalidValueException("window.size", "0 is too few"), 3),
                 Arguments.of(new InputException("a.txt: is empty"), 4),
+                Arguments.of(new CheckpointException("model: no config.json"), 4),
                 Arguments.of(new DataException("a.jsonl:2: not JSON"), 4),
                 Arguments.of(new NoSuchFileException("a.txt"), 4),
                 Arguments.of(new UncheckedIOException(new NoSuchFileException("a.txt")), 4),

@@ -5,7 +5,6 @@ import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
-import dev.tegu.distill.data.DataFormat;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
@@ -70,17 +69,15 @@ public record ExperimentConfig(
     }
 
     private static void refuseMissingText(EvalSettings eval, Optional<DataSettings> data) {
-        boolean hasText =
-                data.filter(d -> d.format() == DataFormat.TEXT && !d.validation().isEmpty())
-                        .isPresent();
+        boolean hasText = data.filter(d -> !d.evaluationTexts().isEmpty()).isPresent();
         for (String task : eval.tasks()) {
             if (EvalTasks.named(task).needsText() && !hasText) {
                 throw new InvalidValueException(
                         "eval.tasks",
                         "`"
                                 + task
-                                + "` measures the files of `data.validation` in the format text;"
-                                + " add some, or leave the task out");
+                                + "` measures text files: name some in `data.evaluation` (or in"
+                                + " `data.validation` of the format text), or leave the task out");
             }
         }
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.tegu.config.InvalidValueException;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -26,8 +27,31 @@ final class DataSettingsTest {
                         InvalidValueException.class,
                         () ->
                                 new DataSettings(
-                                        files, List.of(validation), DataFormat.TEXT, length));
+                                        files,
+                                        List.of(validation),
+                                        List.of(),
+                                        DataFormat.TEXT,
+                                        length));
 
         assertEquals(key, e.key());
+    }
+
+    @Test
+    void evaluationsMeasureTheValidationTextUnlessOtherFilesAreNamed() {
+        List<String> train = List.of("t");
+        List<String> validation = List.of("v");
+
+        assertEquals(
+                validation,
+                new DataSettings(train, validation, List.of(), DataFormat.TEXT, 8)
+                        .evaluationTexts());
+        assertEquals(
+                List.of(),
+                new DataSettings(train, validation, List.of(), DataFormat.JSONL, 8)
+                        .evaluationTexts());
+        assertEquals(
+                List.of("e"),
+                new DataSettings(train, validation, List.of("e"), DataFormat.JSONL, 8)
+                        .evaluationTexts());
     }
 }
