@@ -91,24 +91,27 @@ public record AttentionParameter(String name, List<Long> shape, Init init) {
 
     private static Init projection(FeatureMapSpec.Init init, int headDim, int p) {
         return switch (init) {
-            case IDENTITY -> (values, random) -> {
-                for (int head = 0; head < values.length; head += headDim * p) {
-                    for (int i = 0; i < Math.min(headDim, p); i++) {
-                        values[head + i * p + i] = 1;
-                    }
-                }
-            };
-            case KAIMING -> (values, random) -> {
-                double bound = Math.sqrt(6.0 / (headDim * p));
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
-                }
-            };
-            case NORMAL -> (values, random) -> {
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = (float) gaussian(random);
-                }
-            };
+            case IDENTITY ->
+                    (values, random) -> {
+                        for (int head = 0; head < values.length; head += headDim * p) {
+                            for (int i = 0; i < Math.min(headDim, p); i++) {
+                                values[head + i * p + i] = 1;
+                            }
+                        }
+                    };
+            case KAIMING ->
+                    (values, random) -> {
+                        double bound = Math.sqrt(6.0 / (headDim * p));
+                        for (int i = 0; i < values.length; i++) {
+                            values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
+                        }
+                    };
+            case NORMAL ->
+                    (values, random) -> {
+                        for (int i = 0; i < values.length; i++) {
+                            values[i] = (float) gaussian(random);
+                        }
+                    };
         };
     }
 

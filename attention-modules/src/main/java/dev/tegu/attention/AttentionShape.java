@@ -12,8 +12,15 @@ public record AttentionShape(int numHeads, int numKvHeads, int headDim, int hidd
     /** Refuses head counts that do not divide. */
     public AttentionShape {
         if (numHeads < 1 || numKvHeads < 1 || headDim < 1 || hiddenSize < 1) {
-            throw new IllegalArgumentException("sizes must be at least 1: " + numHeads + " heads, "
-                    + numKvHeads + " key/value heads of " + headDim + ", hidden " + hiddenSize);
+            throw new IllegalArgumentException(
+                    "sizes must be at least 1: "
+                            + numHeads
+                            + " heads, "
+                            + numKvHeads
+                            + " key/value heads of "
+                            + headDim
+                            + ", hidden "
+                            + hiddenSize);
         }
         if (numHeads % numKvHeads != 0) {
             throw new IllegalArgumentException(

@@ -5,8 +5,8 @@ import dev.tegu.config.InvalidValueException;
 import java.util.List;
 
 /**
- * The switches of the one attention layer; every method of the literature that Tegu knows is a corner
- * of it. {@code docs/attention.md} has the formula.
+ * The switches of the one attention layer; every method of the literature that Tegu knows is a
+ * corner of it. {@code docs/attention.md} has the formula.
  *
  * @param featureMap phi of the linear branch
  * @param gate forgetting of the linear branch
@@ -55,7 +55,8 @@ public record AttentionSpec(
         }
         if (zero && (window.size() > 0 || linear)) {
             throw new InvalidValueException(
-                    "combine", "`none` goes with `window: {size: 0}` and `linear_scope: none` only");
+                    "combine",
+                    "`none` goes with `window: {size: 0}` and `linear_scope: none` only");
         }
         if (!linear && gate.kind() != GateSpec.Kind.NONE) {
             throw new InvalidValueException(

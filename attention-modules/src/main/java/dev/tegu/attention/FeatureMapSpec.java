@@ -9,8 +9,8 @@ import java.util.Optional;
  * weight.
  *
  * @param kind the formula
- * @param featureDim width p of the learned projection xW; phi is 2p wide. Absent: the head's width, at
- *     most 64 (LoLCATs uses 64 at a head width of 128, Lizard states 128 for the width of phi)
+ * @param featureDim width p of the learned projection xW; phi is 2p wide. Absent: the head's width,
+ *     at most 64 (LoLCATs uses 64 at a head width of 128, Lizard states 128 for the width of phi)
  * @param init start values of W
  * @param bias whether a bias [H, p] is added to xW
  */

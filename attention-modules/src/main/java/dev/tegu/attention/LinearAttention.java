@@ -10,11 +10,11 @@ import java.util.Map;
 /**
  * The attention layer in its two fast forms, each one TorchScript call.
  *
- * <p>{@link #chunked} serves training and prefill: time and memory O(T (W + C + F)) a head for T new
- * tokens, a window W, chunks of C and features F. {@link #step} serves decoding: O(W + F) a token.
- * Both continue from a state, in any mixture, with the same results as one pass. Computed in float32
- * (float64 when the inputs are), output in the inputs' type. {@link ReferenceAttention} is the slow
- * form that both are tested against.
+ * <p>{@link #chunked} serves training and prefill: time and memory O(T (W + C + F)) a head for T
+ * new tokens, a window W, chunks of C and features F. {@link #step} serves decoding: O(W + F) a
+ * token. Both continue from a state, in any mixture, with the same results as one pass. Computed in
+ * float32 (float64 when the inputs are), output in the inputs' type. {@link ReferenceAttention} is
+ * the slow form that both are tested against.
  */
 public final class LinearAttention implements AutoCloseable {
     /** Rows of a chunk of the linear branch; results do not depend on it. */
@@ -32,8 +32,7 @@ public final class LinearAttention implements AutoCloseable {
     public LinearAttention(AttentionSpec spec, AttentionShape shape, int chunkSize) {
         this.spec = spec;
         this.shape = shape;
-        this.script =
-                TorchScript.load(LinearAttention.class, "attention.py", constants(chunkSize));
+        this.script = TorchScript.load(LinearAttention.class, "attention.py", constants(chunkSize));
     }
 
     private Map<String, Object> constants(int chunkSize) {
@@ -98,27 +97,19 @@ public final class LinearAttention implements AutoCloseable {
      * @param q queries before RoPE, [B, H, T, D]
      * @param k keys before RoPE, [B, K, T, D]
      * @param v values, [B, K, T, D]
-     * @param inputs the layer's parameters by checkpoint name; {@code cos} and {@code sin} [T, D] of
-     *     the tokens' positions (absent: nothing is rotated); for a gate the layer input {@code x}
-     *     [B, T, M], or {@code g}, the log-gate [B, S, T] itself
+     * @param inputs the layer's parameters by checkpoint name; {@code cos} and {@code sin} [T, D]
+     *     of the tokens' positions (absent: nothing is rotated); for a gate the layer input {@code
+     *     x} [B, T, M], or {@code g}, the log-gate [B, S, T] itself
      * @param state before the tokens
      */
     public Result chunked(
-            NDArray q,
-            NDArray k,
-            NDArray v,
-            Map<String, NDArray> inputs,
-            AttentionState state) {
+            NDArray q, NDArray k, NDArray v, Map<String, NDArray> inputs, AttentionState state) {
         return run("chunked", q, k, v, inputs, state);
     }
 
     /** Runs one token; arguments as for {@link #chunked} with T = 1. */
     public Result step(
-            NDArray q,
-            NDArray k,
-            NDArray v,
-            Map<String, NDArray> inputs,
-            AttentionState state) {
+            NDArray q, NDArray k, NDArray v, Map<String, NDArray> inputs, AttentionState state) {
         return run("step", q, k, v, inputs, state);
     }
 

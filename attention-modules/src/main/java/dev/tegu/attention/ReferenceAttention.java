@@ -11,8 +11,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * The attention layer written out as its formula: T x T weights, one plain {@code NDArray} operation
- * after the other. Slow and obviously right; the fast forms are tested against it, gradients too.
+ * The attention layer written out as its formula: T x T weights, one plain {@code NDArray}
+ * operation after the other. Slow and obviously right; the fast forms are tested against it,
+ * gradients too.
  *
  * <p>Time and memory O(T^2) a head.
  */
@@ -30,8 +31,8 @@ public final class ReferenceAttention {
      * One call's result.
      *
      * @param output [B, H, T, D]
-     * @param state the linear branch's {@code kv_state} [B, H, F, D] and {@code k_sum} [B, H, F] after
-     *     the last token; empty without a linear branch
+     * @param state the linear branch's {@code kv_state} [B, H, F, D] and {@code k_sum} [B, H, F]
+     *     after the last token; empty without a linear branch
      */
     public record Result(NDArray output, Map<String, NDArray> state) {}
 
@@ -71,7 +72,10 @@ public final class ReferenceAttention {
             if (spec.isGated()) {
                 NDArray total = logGate(inputs).cumSum(2);
                 NDArray gap = total.expandDims(3).sub(total.expandDims(2));
-                weights = weights.mul(NDArrays.where(causal, gap, gap.mul(0)).exp());
+                weights =
+                        weights.mul(
+                                NDArrays.where(causal.broadcast(gap.getShape()), gap, gap.mul(0))
+                                        .exp());
                 NDArray rest = total.get(":,:," + (length - 1) + ":").sub(total);
                 phiK = phiK.mul(rest.exp().expandDims(3));
             }
@@ -132,8 +136,7 @@ public final class ReferenceAttention {
                 if (near == null || far == null) {
                     yield (near == null ? far : near).ratio();
                 }
-                NDArray factor =
-                        Activation.sigmoid(inputs.get("window_factor")).reshape(perHead);
+                NDArray factor = Activation.sigmoid(inputs.get("window_factor")).reshape(perHead);
                 yield new Branch(
                                 near.numerator().mul(factor).add(far.numerator()),
                                 near.denominator().mul(factor).add(far.denominator()))
@@ -172,7 +175,7 @@ public final class ReferenceAttention {
         if (!inputs.containsKey("cos")) {
             return x;
         }
-        NDList halves = x.split(2, -1);
+        NDList halves = x.split(2, 3);
         NDArray turned = halves.get(1).neg().concat(halves.get(0), -1);
         return x.mul(inputs.get("cos")).add(turned.mul(inputs.get("sin")));
     }

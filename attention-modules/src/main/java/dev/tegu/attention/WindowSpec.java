@@ -9,7 +9,8 @@ import dev.tegu.config.InvalidValueException;
  * @param size number of tokens; 0: no window
  * @param shape which tokens, for each query
  * @param rope whether the window sees rotated queries and keys, as the teacher does
- * @param sinks number of learned logits a head that only join the denominator (Lizard's meta memory)
+ * @param sinks number of learned logits a head that only join the denominator (Lizard's meta
+ *     memory)
  */
 public record WindowSpec(
         @Default("0") int size,

@@ -2,6 +2,7 @@ package dev.tegu.engine;
 
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -54,7 +55,7 @@ public final class TorchScript implements AutoCloseable {
         Model model = Model.newInstance(resource, ai.djl.Device.cpu(), Engines.NAME);
         try {
             model.load(new ByteArrayInputStream(archive));
-        } catch (IOException | MalformedModelException e) {
+        } catch (IOException | MalformedModelException | EngineException e) {
             model.close();
             throw new IllegalStateException(resource + ": " + e.getMessage(), e);
         }

@@ -51,7 +51,7 @@
       u = torch.matmul(self.wide(p["x"]), p["gate.weight"].t())
       if "gate.bias" in p:
         u = u + p["gate.bias"]
-      g = torch.logsigmoid(u).transpose(1, 2)
+      g = torch.log_sigmoid(u).transpose(1, 2)
     return g
 
   def head_repeat(self, x: Tensor) -> Tensor:
@@ -268,7 +268,7 @@
       kv_state = kv[..., :D]
       k_sum = kv[..., D]
     if self.combine_kind == "none":
-      y = torch.zeros_like(q)
+      y = q * 0.0
     else:
       y = self.combine(num_w, den_w, num_l, den_l, p)
     return [y.to(q_in.dtype), all_k[:, :, T:], all_v[:, :, T:], window_k_linear, window_g, kv_state, k_sum, seen + T]
@@ -352,7 +352,7 @@
       num_w = torch.matmul(e, window_v).reshape([B, H, 1, v.size(3)])
       den_w = den_w.reshape([B, H, 1, 1])
     if self.combine_kind == "none":
-      y = torch.zeros_like(q)
+      y = q * 0.0
     else:
       y = self.combine(num_w, den_w, num_l, den_l, p)
     return [y.to(q_in.dtype), window_k, window_v, window_k_linear, window_g, kv_state, k_sum, seen + 1]
