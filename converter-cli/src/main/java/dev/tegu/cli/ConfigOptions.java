@@ -1,6 +1,6 @@
 package dev.tegu.cli;
 
-import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentFile;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -26,7 +26,7 @@ final class ConfigOptions {
     private Map<String, String> overrides = new LinkedHashMap<>();
 
     /** The file with the overrides over it. */
-    ExperimentConfig load() {
+    Experiment load() {
         return ExperimentFile.load(file, overrides);
     }
 

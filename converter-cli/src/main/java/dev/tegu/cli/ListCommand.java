@@ -1,6 +1,7 @@
 package dev.tegu.cli;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.tegu.cli.experiment.Methods;
 import dev.tegu.eval.EvalTasks;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
@@ -12,15 +13,16 @@ import picocli.CommandLine.Parameters;
 /** Lists what can be named in configurations and on the command line. */
 @Command(
         name = "list",
-        header = "List the methods, architectures or tasks there are.",
-        footer = {"  scripts/tegu list tasks", "  scripts/tegu list tasks --json"})
+        header = "List the methods or tasks there are.",
+        footer = {"  scripts/tegu list methods", "  scripts/tegu list tasks --json"})
 final class ListCommand extends TeguCommand {
     /** What can be listed. */
     enum Listing {
+        METHODS,
         TASKS
     }
 
-    @Parameters(paramLabel = "WHAT", description = "What to list: tasks.")
+    @Parameters(paramLabel = "WHAT", description = "What to list: methods or tasks.")
     private Listing what;
 
     @ArgGroup(exclusive = false, heading = JsonOption.HEADING)
@@ -40,11 +42,15 @@ final class ListCommand extends TeguCommand {
     }
 
     private Map<String, String> entries() {
-        Map<String, String> entries = new LinkedHashMap<>();
-        switch (what) {
-            case TASKS ->
-                    EvalTasks.all().forEach(task -> entries.put(task.name(), task.description()));
-        }
-        return entries;
+        return switch (what) {
+            case METHODS -> Methods.described();
+            case TASKS -> tasks();
+        };
+    }
+
+    private static Map<String, String> tasks() {
+        Map<String, String> tasks = new LinkedHashMap<>();
+        EvalTasks.all().forEach(task -> tasks.put(task.name(), task.description()));
+        return tasks;
     }
 }

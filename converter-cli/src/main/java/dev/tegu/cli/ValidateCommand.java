@@ -1,7 +1,6 @@
 package dev.tegu.cli;
 
-import dev.tegu.cli.experiment.ExperimentConfig;
-import dev.tegu.cli.experiment.ExperimentFile;
+import dev.tegu.cli.experiment.Experiment;
 import java.io.PrintWriter;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -21,9 +20,9 @@ final class ValidateCommand extends TeguCommand {
 
     @Override
     public void run() {
-        ExperimentConfig experiment = config.load();
+        Experiment experiment = config.load();
         PrintWriter out = out();
         out.println("# " + config.file() + ": ok");
-        out.print(ExperimentFile.effectiveYaml(experiment));
+        out.print(experiment.effectiveYaml());
     }
 }

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.tegu.attention.AttentionPresets;
 import dev.tegu.eval.EvalTasks;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 final class ListCommandTest {
@@ -17,6 +19,18 @@ final class ListCommandTest {
 
         assertEquals(0, run.exitCode());
         assertEquals(EvalTasks.names(), run.out().lines().map(line -> line.split(" ")[0]).toList());
+    }
+
+    @Test
+    void everyMethodHasItsFirstSentence() {
+        List<String> lines = Invocation.of("list", "methods").out().lines().toList();
+
+        assertEquals(
+                AttentionPresets.NAMES, lines.stream().map(line -> line.split(" ")[0]).toList());
+        assertTrue(
+                lines.get(AttentionPresets.NAMES.indexOf("lolcats"))
+                        .startsWith("lolcats       LoLCATs with a sliding window: "),
+                lines.toString());
     }
 
     @Test

@@ -94,6 +94,50 @@ final class ValidateCommandTest {
     }
 
     @Test
+    void theMethodIsWrittenOutWithItsOverrides() throws IOException {
+        String out = validate(EXPERIMENT).out();
+
+        assertTrue(out.contains("method:\n  feature_map:\n    kind: hedgehog\n"), out);
+        assertTrue(out.contains("  window:\n    size: 32\n"), out);
+    }
+
+    @Test
+    void aMethodMayBeAFileOrABlock() throws IOException {
+        Path method = Files.writeString(dir.resolve("own.yaml"), "window: {size: 9}\n");
+        String fromPreset = "method: lolcats\nmethod_overrides: {window: {size: 32}}";
+
+        String file = validate(EXPERIMENT.replace(fromPreset, "method: " + method)).out();
+        String block =
+                validate(EXPERIMENT.replace(fromPreset, "method: {window: {size: 9}}")).out();
+
+        assertEquals(file, block);
+        assertTrue(file.contains("  window:\n    size: 9\n"), file);
+    }
+
+    @Test
+    void anUnknownPresetIsNamedWithTheNearest() throws IOException {
+        Invocation run = validate(EXPERIMENT.replace("method: lolcats", "method: lolcat"));
+
+        assertEquals(3, run.exitCode());
+        assertTrue(
+                run.err().contains(":2:9: method: no preset `lolcat` (did you mean `lolcats`?)"),
+                run.err());
+    }
+
+    @Test
+    void aWindowOfZeroWithoutLinearBranchIsRefused() throws IOException {
+        Invocation run =
+                validate(
+                        EXPERIMENT
+                                .replace("method: lolcats", "method: window-only")
+                                .replace("size: 32", "size: 0"));
+
+        assertEquals(3, run.exitCode());
+        assertTrue(run.err().contains(":3:"), run.err());
+        assertTrue(run.err().contains("method.window.size: 0 leaves nothing"), run.err());
+    }
+
+    @Test
     void aStageNeedsData() throws IOException {
         Invocation run = validate(EXPERIMENT.replaceAll("data:.*\n|eval:.*\n", ""));
 
