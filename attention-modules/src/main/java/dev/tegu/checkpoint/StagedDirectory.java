@@ -1,6 +1,7 @@
 package dev.tegu.checkpoint;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -90,9 +91,12 @@ public final class StagedDirectory implements AutoCloseable {
         return path;
     }
 
-    /** Copies a file's bytes into this directory. */
+    /** Copies a file's bytes into this directory; its permissions stay behind. */
     public void copy(Path source, String name) throws IOException {
-        Files.copy(source, path(name), StandardCopyOption.REPLACE_EXISTING);
+        // Copied as a file, a read-only source would make a copy that cannot be opened to sync it.
+        try (InputStream in = Files.newInputStream(source)) {
+            Files.copy(in, path(name), StandardCopyOption.REPLACE_EXISTING);
+        }
     }
 
     /** Adds a small fact for the manifest, such as the program's version. */

@@ -18,7 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** JSON as checkpoints need it: UTF-8, one object, no duplicate keys, nothing after the end. */
-final class StrictJson {
+public final class StrictJson {
 
     /** Deeper than any header or configuration, far from the depth that exhausts the stack. */
     private static final int MAX_DEPTH = 100;
@@ -39,9 +39,12 @@ final class StrictJson {
     private StrictJson() {}
 
     /**
+     * Reads a file that exists.
+     *
      * @throws CheckpointException if the file is not one JSON object
+     * @throws IOException if the disk fails
      */
-    static ObjectNode read(Path file) throws IOException {
+    public static ObjectNode read(Path file) throws IOException {
         String where = file.getFileName().toString();
         JsonNode node;
         try {
@@ -56,7 +59,9 @@ final class StrictJson {
             return object;
         }
         throw new CheckpointException(
-                where + ": expected a JSON object, found something else; fetch the file again");
+                where
+                        + FileKind.of(file).because()
+                        + ": expected a JSON object, found something else; fetch the file again");
     }
 
     /** What is wrong, with line and column, on one line. */

@@ -87,8 +87,31 @@ final class YamlErrors {
             return at(
                     source,
                     mark,
-                    "does not line up with the lines above; keys of one mapping"
-                            + " and items of one list start in the same column");
+                    "does not go on from what stands before: text after a closing"
+                            + " quote, or a line that is not aligned with its neighbours");
+        }
+        if (problem.contains("node content") && problem.contains("<stream end>")) {
+            return at(
+                    source,
+                    mark,
+                    "the text ends where a value is expected; is a bracket left" + " open?");
+        }
+        if (problem.contains("node content")) {
+            return at(
+                    source,
+                    mark,
+                    "expected a value here; a text that starts with a comma or a"
+                            + " bracket stands in quotes");
+        }
+        if (problem.contains("sequence entries")) {
+            return at(source, mark, "a list item (`- `) starts a line of its own");
+        }
+        if (problem.contains("chomping")) {
+            return at(
+                    source,
+                    mark,
+                    "after `|` and `>` the text starts on the next line; put a text"
+                            + " that starts with them in quotes");
         }
         return at(source, mark, "not YAML: " + problem.lines().findFirst().orElse("unknown error"));
     }

@@ -1,6 +1,8 @@
 package dev.tegu.config;
 
 import com.fasterxml.jackson.core.io.JsonStringEncoder;
+import java.util.Locale;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -12,6 +14,10 @@ final class YamlWriter {
 
     private static final Pattern YAML_BOOLEAN =
             Pattern.compile("true|false|yes|no|on|off|y|n|null", Pattern.CASE_INSENSITIVE);
+
+    /** What JSON lets stand and YAML folds, drops or refuses. */
+    private static final Pattern UNPRINTABLE =
+            Pattern.compile("[\\x7f-\\x9f\\u2028\\u2029\\ufeff\\ufffe\\uffff]|\\p{Cs}");
 
     private final StringBuilder out = new StringBuilder();
 
@@ -90,6 +96,11 @@ final class YamlWriter {
         if (plain) {
             return text;
         }
-        return '"' + String.valueOf(JsonStringEncoder.getInstance().quoteAsString(text)) + '"';
+        String escaped = String.valueOf(JsonStringEncoder.getInstance().quoteAsString(text));
+        return '"' + UNPRINTABLE.matcher(escaped).replaceAll(YamlWriter::escape) + '"';
+    }
+
+    private static String escape(MatchResult match) {
+        return String.format(Locale.ROOT, "\\\\u%04x", (int) match.group().charAt(0));
     }
 }

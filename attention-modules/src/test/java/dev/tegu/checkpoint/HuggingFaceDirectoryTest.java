@@ -122,7 +122,7 @@ class HuggingFaceDirectoryTest {
         Files.writeString(config, "version https://git-lfs.github.com/spec/v1\n");
         assertRefused("config.json (begins with a Git LFS pointer;");
         Files.writeString(config, "");
-        assertRefused("config.json");
+        assertRefused("config.json (the file is empty;");
     }
 
     @ParameterizedTest

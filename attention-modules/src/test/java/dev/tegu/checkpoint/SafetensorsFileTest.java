@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -94,6 +96,26 @@ class SafetensorsFileTest {
     void fileOfNoTensorsIsWhole() throws IOException {
         try (SafetensorsFile file = SafetensorsFile.open(file(bytes("{}", 0)))) {
             assertTrue(file.tensors().isEmpty());
+        }
+    }
+
+    @Test
+    void tensorsBeyondTwoGibibytesAreMappedInPieces() throws IOException {
+        long size = 5_000_000_000L;
+        String header = "{" + tensor("big", "U8", "[" + size + "]", "[0," + size + "]") + "}";
+        Path path = file(bytes(header, 0));
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            // A sparse file: the disk keeps only the last byte.
+            channel.write(ByteBuffer.wrap(new byte[] {7}), channel.size() + size - 1);
+        }
+
+        try (SafetensorsFile file = SafetensorsFile.open(path)) {
+            assertEquals(size, file.info("big").byteLength());
+            assertEquals(7, file.map("big", size - 1, 1).get());
+            assertEquals(0, file.map("big", size - 2, 1).get());
+            assertThrows(IndexOutOfBoundsException.class, () -> file.map("big", size, 1));
+            CheckpointException e = assertThrows(CheckpointException.class, () -> file.map("big"));
+            assertTrue(e.getMessage().contains("read it in pieces"), e.getMessage());
         }
     }
 

@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermission;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -151,6 +154,21 @@ class StagedDirectoryTest {
         try (StagedDirectory staged = StagedDirectory.create(target)) {
             assertThrows(IllegalArgumentException.class, () -> staged.path(name));
         }
+    }
+
+    @Test
+    void copyOfAReadOnlyFileCanBeWritten() throws IOException {
+        Path source = Files.writeString(parent.resolve("source"), "x");
+        assumeTrue(source.toFile().setReadOnly(), "skipped: no read-only files here");
+        var view = Files.getFileAttributeView(source, PosixFileAttributeView.class);
+        assumeTrue(view != null, "skipped: no POSIX permissions here");
+        try (StagedDirectory staged = StagedDirectory.create(target)) {
+            staged.copy(source, "copy");
+            staged.commit();
+        }
+        assertTrue(
+                Files.getPosixFilePermissions(target.resolve("copy"))
+                        .contains(PosixFilePermission.OWNER_WRITE));
     }
 
     @Test
