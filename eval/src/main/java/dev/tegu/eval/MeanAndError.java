@@ -7,7 +7,7 @@ import java.util.OptionalDouble;
  *
  * @param mean arithmetic mean
  * @param standardError sample standard deviation (divisor n - 1) over the square root of n, taking
- *     the values as independent; empty for a single value
+ *     the values as independent; empty for a single value and where the mean is infinite
  */
 record MeanAndError(double mean, OptionalDouble standardError) {
 
@@ -23,7 +23,7 @@ record MeanAndError(double mean, OptionalDouble standardError) {
             sum += value;
         }
         double mean = sum / values.length;
-        if (values.length == 1) {
+        if (values.length == 1 || Double.isInfinite(mean)) {
             return new MeanAndError(mean, OptionalDouble.empty());
         }
         double squares = 0;

@@ -92,7 +92,7 @@ public final class NeedleDocuments {
     private List<int[]> passages(int characters) {
         List<int[]> passages = new ArrayList<>();
         int end = 0;
-        for (int start = 0; start < sentences.size(); start++) {
+        for (int start = 0; start < sentences.size() && end < sentences.size(); start++) {
             end = Math.max(end, start);
             while (end < sentences.size() && length(start, end + 1) <= characters) {
                 end++;
