@@ -1,0 +1,36 @@
+package dev.tegu.cli;
+
+import dev.tegu.cli.experiment.Experiment;
+import dev.tegu.cli.experiment.ExperimentFile;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The experiment a command works on. */
+final class ConfigOptions {
+    static final String HEADING = "%nInput:%n";
+
+    @Parameters(
+            paramLabel = "CONFIG",
+            description = "YAML file of the experiment; its paths start at the current directory.")
+    private Path file;
+
+    @Option(
+            names = "--set",
+            paramLabel = "KEY=VALUE",
+            description =
+                    "Lay one value over the file, for example"
+                            + " `--set attention_transfer.tokens=10_000`; may be repeated.")
+    private Map<String, String> overrides = new LinkedHashMap<>();
+
+    /** The file with the overrides over it. */
+    Experiment load() {
+        return ExperimentFile.load(file, overrides);
+    }
+
+    Path file() {
+        return file;
+    }
+}

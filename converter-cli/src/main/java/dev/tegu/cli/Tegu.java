@@ -1,0 +1,70 @@
+package dev.tegu.cli;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** The program {@code tegu}. */
+@Command(
+        name = "scripts/tegu",
+        header = "Turns pretrained transformers into models with constant-memory attention.",
+        description =
+                "%nResults go to stdout, talk and progress to stderr. `scripts/tegu COMMAND --help`"
+                        + " explains a command.",
+        version = "tegu 0.1.0",
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND",
+        commandListHeading = "%nCommands:%n",
+        subcommands = {
+            ValidateCommand.class,
+            InspectCommand.class,
+            VerifyCommand.class,
+            ListCommand.class,
+            CorpusCommand.class
+        },
+        footer = {"  scripts/tegu list tasks", "  scripts/tegu validate configs/demo.yaml"})
+public final class Tegu implements Runnable {
+    @Spec private CommandSpec spec;
+
+    /** Without a command there is nothing to do: a usage error that shows what there is. */
+    @Override
+    public void run() {
+        throw new CommandLine.ParameterException(spec.commandLine(), "expected a command");
+    }
+
+    /** The parser with all commands, errors and help texts wired. */
+    static CommandLine commandLine() {
+        CommandLine command = new CommandLine(new Tegu());
+        HelpStyle.apply(command);
+        Choice.register(command, ListCommand.Listing.class);
+        return command.setExecutionExceptionHandler(Failures::onExecution)
+                .setParameterExceptionHandler(Failures::onArguments);
+    }
+
+    /**
+     * Runs one command.
+     *
+     * @return the exit code
+     */
+    static int run(String[] arguments, PrintWriter out, PrintWriter err) {
+        try {
+            return commandLine().setOut(out).setErr(err).execute(arguments);
+        } catch (Error e) {
+            return Failures.print(e, Arrays.asList(arguments).contains("--debug"), err);
+        } finally {
+            out.flush();
+            err.flush();
+        }
+    }
+
+    /** Runs one command and ends the process with its exit code. */
+    public static void main(String[] arguments) {
+        PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
+        PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+        System.exit(run(arguments, out, err));
+    }
+}

@@ -1,0 +1,35 @@
+package dev.tegu.cli.experiment;
+
+import dev.tegu.attention.AttentionSpec;
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.ConfigNode;
+
+/**
+ * An experiment that has been read and found right.
+ *
+ * @param config its settings
+ * @param method the switches that {@code method} and {@code method_overrides} come to
+ */
+public record Experiment(ExperimentConfig config, AttentionSpec method) {
+
+    /**
+     * All settings with their defaults, the method written out: YAML that loads to an equal
+     * experiment whatever becomes of presets and files.
+     */
+    public String effectiveYaml() {
+        ExperimentConfig effective =
+                new ExperimentConfig(
+                        config.teacher(),
+                        ConfigBinder.toNode(method),
+                        ConfigNode.parse("{}", "method_overrides"),
+                        config.output(),
+                        config.seed(),
+                        config.device(),
+                        config.data(),
+                        config.attentionTransfer(),
+                        config.loraFinetune(),
+                        config.eval(),
+                        config.export());
+        return ConfigBinder.toNode(effective).toYaml();
+    }
+}

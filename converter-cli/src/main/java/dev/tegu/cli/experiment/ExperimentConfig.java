@@ -1,0 +1,84 @@
+package dev.tegu.cli.experiment;
+
+import dev.tegu.config.ConfigNode;
+import dev.tegu.config.Default;
+import dev.tegu.config.InvalidValueException;
+import dev.tegu.distill.AttentionTransferSettings;
+import dev.tegu.distill.LoraFinetuneSettings;
+import dev.tegu.distill.data.DataSettings;
+import dev.tegu.eval.EvalSettings;
+import dev.tegu.eval.EvalTasks;
+import java.util.Optional;
+
+/**
+ * One experiment. Stages that are absent are skipped; relative paths start at the current directory
+ * of the process, not at the file.
+ *
+ * @param teacher directory of the pretrained model
+ * @param method name of a preset, path of a file, or the block of switches itself
+ * @param methodOverrides switches laid over the method
+ * @param output directory of the run, made by it
+ * @param seed of everything random: initial values, order of the data, dropout
+ * @param device {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}
+ * @param data what the stages read; may be left out where there is no stage
+ * @param attentionTransfer first training stage
+ * @param loraFinetune second training stage
+ * @param eval what is measured, of teacher and student
+ * @param export what is written at the end
+ */
+public record ExperimentConfig(
+        String teacher,
+        ConfigNode method,
+        @Default("{}") ConfigNode methodOverrides,
+        String output,
+        @Default("0") long seed,
+        @Default("auto") String device,
+        Optional<DataSettings> data,
+        Optional<AttentionTransferSettings> attentionTransfer,
+        Optional<LoraFinetuneSettings> loraFinetune,
+        Optional<EvalSettings> eval,
+        Optional<ExportSettings> export) {
+
+    /**
+     * @throws InvalidValueException if two settings do not fit each other
+     */
+    public ExperimentConfig {
+        refuseBlank("teacher", teacher);
+        refuseBlank("output", output);
+        if (methodOverrides.kind() != ConfigNode.Kind.MAPPING) {
+            throw new InvalidValueException(
+                    "method_overrides", "expected switches, such as `{window: {size: 32}}`");
+        }
+        if (!device.matches("auto|cpu|cuda(:[0-9]{1,3})?")) {
+            throw new InvalidValueException(
+                    "device", "expected auto, cpu, cuda or cuda:N, found `" + device + "`");
+        }
+        boolean trains = attentionTransfer.isPresent() || loraFinetune.isPresent();
+        if (trains && data.isEmpty()) {
+            throw new InvalidValueException(
+                    attentionTransfer.isPresent() ? "attention_transfer" : "lora_finetune",
+                    "a stage needs the block `data`");
+        }
+        eval.ifPresent(settings -> refuseMissingText(settings, data));
+    }
+
+    private static void refuseBlank(String key, String path) {
+        if (path.isBlank()) {
+            throw new InvalidValueException(key, "expected a path, found blank text");
+        }
+    }
+
+    private static void refuseMissingText(EvalSettings eval, Optional<DataSettings> data) {
+        boolean hasText = data.filter(d -> !d.evaluationTexts().isEmpty()).isPresent();
+        for (String task : eval.tasks()) {
+            if (EvalTasks.named(task).needsText() && !hasText) {
+                throw new InvalidValueException(
+                        "eval.tasks",
+                        "`"
+                                + task
+                                + "` measures text files: name some in `data.evaluation` (or in"
+                                + " `data.validation` of the format text), or leave the task out");
+            }
+        }
+    }
+}

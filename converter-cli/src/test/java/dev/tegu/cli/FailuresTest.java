@@ -1,0 +1,79 @@
+package dev.tegu.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.config.ConfigException;
+import dev.tegu.config.InvalidValueException;
+import dev.tegu.config.Problem;
+import dev.tegu.distill.data.DataException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.NoSuchFileException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+final class FailuresTest {
+
+    static List<Arguments> failures() {
+        return List.of(
+                Arguments.of(new InvalidValueException("window.size", "0 is too few"), 3),
+                Arguments.of(new InputException("a.txt: is empty"), 4),
+                Arguments.of(new CheckpointException("model: no config.json"), 4),
+                Arguments.of(new DataException("a.jsonl:2: not JSON"), 4),
+                Arguments.of(new NoSuchFileException("a.txt"), 4),
+                Arguments.of(new UncheckedIOException(new NoSuchFileException("a.txt")), 4),
+                Arguments.of(new VerificationException("model: 1 tensor differs"), 5),
+                Arguments.of(new IOException("metrics.jsonl: disk full"), 1),
+                Arguments.of(new IllegalStateException("no message helps"), 1),
+                Arguments.of(new OutOfMemoryError("Java heap space"), 1));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("failures")
+    void isOneLineAndItsCode(Throwable thrown, int exitCode) {
+        StringWriter err = new StringWriter();
+
+        int found = Failures.print(thrown, false, new PrintWriter(err));
+
+        assertEquals(exitCode, found);
+        assertEquals(1, err.toString().lines().count(), err.toString());
+        assertTrue(err.toString().startsWith("error: "), err.toString());
+    }
+
+    @Test
+    void everyProblemOfAConfigurationHasItsLine() {
+        ConfigException e =
+                new ConfigException(
+                        List.of(
+                                new Problem("a.yaml", 1, 2, "x", "unknown key"),
+                                new Problem("a.yaml", 3, 1, "y", "missing")));
+        StringWriter err = new StringWriter();
+
+        int exitCode = Failures.print(e, false, new PrintWriter(err));
+
+        assertEquals(3, exitCode);
+        assertEquals(
+                """
+                error: a.yaml:1:2: x: unknown key
+                error: a.yaml:3:1: y: missing
+                """,
+                err.toString());
+    }
+
+    @Test
+    void theStackTraceFollowsWhenAskedFor() {
+        StringWriter err = new StringWriter();
+
+        Failures.print(new IllegalStateException("broken"), true, new PrintWriter(err));
+
+        assertTrue(err.toString().startsWith("error: broken\n"), err.toString());
+        assertTrue(err.toString().contains("\tat dev.tegu.cli.FailuresTest"), err.toString());
+    }
+}

@@ -1,0 +1,129 @@
+package dev.tegu.cli.console;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tegu.distill.metrics.TrainingListener.Stage;
+import dev.tegu.distill.metrics.TrainingListener.Step;
+import dev.tegu.distill.metrics.TrainingListener.Validation;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class ConsoleTest {
+    private static final long SECOND = 1_000_000_000L;
+
+    private final StringWriter written = new StringWriter();
+    private final AtomicLong now = new AtomicLong();
+
+    @Test
+    void aPipeGetsALineAtTheStartEveryTenSecondsAndAtTheEnd() {
+        try (Progress progress = piped().progress("recall", "document", 0, 50)) {
+            for (int done = 1; done <= 50; done++) {
+                now.addAndGet(SECOND / 2);
+                progress.at(done, "acc 0.5");
+            }
+        }
+
+        assertEquals(
+                """
+                recall: document 0 of 50
+                recall: document 20 of 50, acc 0.5, 2.0 documents/s, 15 s left
+                recall: document 40 of 50, acc 0.5, 2.0 documents/s, 5.0 s left
+                recall: document 50 of 50, acc 0.5, 2.0 documents/s, 25 s in all
+                """,
+                written.toString());
+    }
+
+    @Test
+    void workThatBreaksOffLeavesItsLastState() {
+        try (Progress progress = piped().progress("recall", "document", 0, 50)) {
+            now.addAndGet(SECOND);
+            progress.at(4, "");
+        }
+
+        assertTrue(
+                written.toString()
+                        .endsWith("recall: document 4 of 50, 4.0 documents/s, 12 s left\n"),
+                written.toString());
+    }
+
+    @Test
+    void theRateOfAResumedRunCountsItsOwnStepsOnly() {
+        try (Progress progress = piped().progress("train", "step", 90, 100)) {
+            now.addAndGet(10 * SECOND);
+            progress.at(100, "");
+        }
+
+        assertTrue(written.toString().contains("1.0 steps/s"), written.toString());
+    }
+
+    @Test
+    void aTerminalGetsOneBarWithTheNoteAndNoLineOfItsOwn() {
+        Console console = new Console(new PrintWriter(written), true, now::get);
+
+        try (Progress progress = console.progress("train", "step", 0, 100)) {
+            progress.at(40, "loss 0.125");
+        }
+
+        String text = written.toString();
+        String last = text.substring(text.lastIndexOf('\r') + 1);
+        assertTrue(last.startsWith("train  40%"), text);
+        assertTrue(last.contains("40/100 steps") && last.contains("loss 0.125"), text);
+        assertEquals(text.length() - 1, text.indexOf('\n'), text);
+        assertTrue(last.length() <= 80, text);
+    }
+
+    @Test
+    void trainingIsToldStageByStage() {
+        try (TrainingConsole training = new TrainingConsole(piped())) {
+            training.stageStarted(new Stage("attention_transfer", 0, 2, 2048));
+            now.addAndGet(SECOND);
+            training.stepFinished(new Step("attention_transfer", 2, 0.5, 0.01, 4096));
+            training.validated(new Validation("attention_transfer", 2, 0.25));
+            training.stageFinished("attention_transfer");
+        }
+
+        assertEquals(
+                """
+                attention_transfer: 2 steps of 2,048 tokens
+                attention_transfer: step 0 of 2
+                attention_transfer: step 2 of 2, loss 0.5000, 2.0 steps/s, 1.0 s in all
+                attention_transfer: validation loss 0.2500 after step 2
+                """,
+                written.toString());
+    }
+
+    @Test
+    void anEvaluationIsToldTaskByTask() {
+        try (EvalConsole evaluation = new EvalConsole(piped(), "student")) {
+            evaluation.update("needle", 0, 1);
+            now.addAndGet(SECOND);
+            evaluation.update("needle", 1, 1);
+            evaluation.update("recall", 0, 8);
+        }
+
+        assertEquals(
+                """
+                student needle: sequence 0 of 1
+                student needle: sequence 1 of 1, 1.0 sequences/s, 1.0 s in all
+                student recall: sequence 0 of 8
+                """,
+                written.toString());
+        assertFalse(written.toString().contains("\r"));
+    }
+
+    @ParameterizedTest(name = "{0} is {1}")
+    @CsvSource({"0.44, 0.4 s", "9.96, 10 s", "200, 3 min 20 s", "7500, 2 h 5 min"})
+    void durationsAreSaidAsPeopleDo(double seconds, String expected) {
+        assertEquals(expected, Durations.of(seconds));
+    }
+
+    private Console piped() {
+        return new Console(new PrintWriter(written), false, now::get);
+    }
+}

@@ -1,0 +1,96 @@
+package dev.tegu.distill.data;
+
+import dev.tegu.tokenizer.TextTokenizer;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * All documents of some files joined to one stream of tokens and cut into sequences of one length.
+ *
+ * <p>Every document opens with the marks its tokenizer adds (BOS, where it does) and closes with
+ * EOS where the model has one. Sequences begin and end anywhere in a document, and attention within
+ * a sequence sees over the borders of documents. What is left at the end is dropped and counted.
+ *
+ * <p>Memory: 4 bytes and at most one bit a token, twice that while loading.
+ */
+public final class PackedDataset {
+    private final TokenStream stream;
+    private final int sequenceLength;
+    private final int size;
+
+    private PackedDataset(TokenStream stream, int sequenceLength) {
+        this.stream = stream;
+        this.sequenceLength = sequenceLength;
+        this.size = stream.size() / sequenceLength;
+    }
+
+    /**
+     * Reads and encodes the files.
+     *
+     * @param files at least one, read in this order
+     * @param sequenceLength tokens of a sequence, at least 2
+     * @throws DataException if a file is missing, empty, not UTF-8 or not in the format (with its
+     *     name and line), or if all files together hold less than one sequence
+     */
+    public static PackedDataset load(
+            List<Path> files, DataFormat format, int sequenceLength, TextTokenizer tokenizer) {
+        if (files.isEmpty() || sequenceLength < 2) {
+            throw new IllegalArgumentException(
+                    "expected files and a sequence length of 2 or more, found "
+                            + files
+                            + " and "
+                            + sequenceLength);
+        }
+        DocumentReader reader = new DocumentReader(format, tokenizer);
+        TokenStream stream = new TokenStream();
+        for (Path file : files) {
+            int before = stream.size();
+            reader.read(file, stream::append);
+            if (stream.size() == before) {
+                throw new DataException(file + ": holds no text");
+            }
+        }
+        if (stream.size() < sequenceLength) {
+            throw new DataException(
+                    files.get(0)
+                            + (files.size() > 1 ? " and " + (files.size() - 1) + " more" : "")
+                            + ": "
+                            + stream.size()
+                            + " tokens, less than one sequence of "
+                            + sequenceLength
+                            + "; lower `sequence_length` or add text");
+        }
+        return new PackedDataset(stream, sequenceLength);
+    }
+
+    /** Number of sequences, at least 1. */
+    public int size() {
+        return size;
+    }
+
+    /** Tokens of each sequence. */
+    public int sequenceLength() {
+        return sequenceLength;
+    }
+
+    /** Tokens in all sequences together. */
+    public long tokens() {
+        return (long) size * sequenceLength;
+    }
+
+    /** Tokens after the last whole sequence, which are not used. */
+    public int droppedTokens() {
+        return stream.size() - size * sequenceLength;
+    }
+
+    /**
+     * @param index 0 to {@link #size()} - 1, in the order of the files
+     * @return fresh arrays of length {@link #sequenceLength()}
+     */
+    public Sequence get(int index) {
+        if (index < 0 || index >= size) {
+            throw new IndexOutOfBoundsException("sequence " + index + " of " + size);
+        }
+        return stream.sequence(index * sequenceLength, sequenceLength);
+    }
+}

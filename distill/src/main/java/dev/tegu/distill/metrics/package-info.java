@@ -1,0 +1,2 @@
+/** What a training loop tells the world, and the file that keeps it. */
+package dev.tegu.distill.metrics;

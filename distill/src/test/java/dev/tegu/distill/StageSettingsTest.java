@@ -1,0 +1,86 @@
+package dev.tegu.distill;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.ConfigException;
+import dev.tegu.config.ConfigNode;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class StageSettingsTest {
+
+    @Test
+    void theTokensAloneMakeAWholeStage() {
+        LoraFinetuneSettings settings = bind("tokens: 1_000");
+
+        assertEquals(1000, settings.tokens());
+        assertEquals(8, settings.r());
+        assertEquals(List.of("q_proj", "k_proj", "v_proj", "o_proj"), settings.targetModules());
+        assertEquals(List.of(0.9, 0.999), settings.betas());
+    }
+
+    @Test
+    void tokensAreRoundedUpToWholeSteps() {
+        LoraFinetuneSettings settings = bind("{tokens: 1025, batch_size: 4}");
+
+        assertEquals(2, settings.steps(256));
+        assertEquals(1024, settings.tokensPerStep(256));
+        assertEquals(1, bind("{tokens: 1024, batch_size: 4}").steps(256));
+    }
+
+    @Test
+    void theScheduleEndsAtTheFloorOfThePeak() {
+        LoraFinetuneSettings settings =
+                bind("{tokens: 1024, batch_size: 1, learning_rate: 0.5, min_lr_ratio: 0.2}");
+
+        assertEquals(0.1, settings.schedule(256).at(4), 1e-12);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @ValueSource(
+            strings = {
+                "tokens: 0",
+                "batch_size: 0",
+                "learning_rate: 0.0",
+                "warmup_ratio: 1.1",
+                "min_lr_ratio: -0.1",
+                "weight_decay: -0.1",
+                "betas: [0.9]",
+                "betas: [0.9, 1.0]",
+                "max_grad_norm: -1.0",
+                "log_every: 0",
+                "save_every: -1",
+                "r: 0",
+                "lora_alpha: 0.0",
+                "lora_dropout: 1.0",
+                "target_modules: []",
+                "target_modules: [q_proj, q_proj]"
+            })
+    void valuesOutOfRangeAreRefusedAtTheirKey(String line) {
+        String text = line.startsWith("tokens") ? line : "tokens: 100\n" + line;
+
+        ConfigException e = assertThrows(ConfigException.class, () -> bind(text));
+
+        String key = line.substring(0, line.indexOf(':'));
+        assertEquals(key, e.problems().get(0).path());
+        assertTrue(e.getMessage().contains("expected "), e.getMessage());
+    }
+
+    @Test
+    void bothStagesHaveTheSameRanges() {
+        ConfigNode text = ConfigNode.parse("{tokens: 0}", "test");
+
+        assertThrows(
+                ConfigException.class,
+                () -> ConfigBinder.bind(text, AttentionTransferSettings.class));
+    }
+
+    private static LoraFinetuneSettings bind(String yaml) {
+        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), LoraFinetuneSettings.class);
+    }
+}

@@ -1,0 +1,118 @@
+package dev.tegu.distill.metrics;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.tegu.distill.metrics.TrainingListener.Step;
+import dev.tegu.distill.metrics.TrainingListener.Validation;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class MetricsLogTest {
+    private static final String FIRST = "attention_transfer";
+    private static final String SECOND = "lora_finetune";
+
+    @TempDir Path dir;
+    private Path file;
+
+    @BeforeEach
+    void nameTheFile() {
+        file = dir.resolve("metrics.jsonl");
+    }
+
+    @Test
+    void linesAreInTheFileBeforeItIsClosed() throws IOException {
+        try (MetricsLog log = MetricsLog.create(file)) {
+            log.stepFinished(new Step(FIRST, 1, 0.5, 0.25, 64));
+            log.validated(new Validation(FIRST, 1, Double.NaN));
+
+            assertEquals(
+                    """
+                    {"stage":"attention_transfer","step":1,"loss":0.5,"learning_rate":0.25,"tokens":64}
+                    {"stage":"attention_transfer","step":1,"validation_loss":"NaN"}
+                    """,
+                    Files.readString(file));
+        }
+    }
+
+    @Test
+    void aFileOfAnotherRunIsNotTouched() throws IOException {
+        Files.writeString(file, "kept");
+
+        assertThrows(FileAlreadyExistsException.class, () -> MetricsLog.create(file));
+        assertEquals("kept", Files.readString(file));
+    }
+
+    @Test
+    void aResumedRunLeavesTheFileOfAnUninterruptedOne() throws IOException {
+        twoStages(file);
+        Path resumed = dir.resolve("resumed.jsonl");
+        twoStages(resumed);
+        Files.writeString(resumed, "{\"stage\":\"lora_fi", StandardOpenOption.APPEND);
+
+        try (MetricsLog log = MetricsLog.resume(resumed, FIRST, 2)) {
+            log.stepFinished(step(FIRST, 3));
+            log.stepFinished(step(SECOND, 1));
+            log.stepFinished(step(SECOND, 2));
+        }
+
+        assertEquals(Files.readString(file), Files.readString(resumed));
+    }
+
+    @Test
+    void aStageThatHadJustEndedKeepsNothingOfTheNext() throws IOException {
+        twoStages(file);
+
+        MetricsLog.resume(file, FIRST, 3).close();
+
+        assertEquals(3, Files.readAllLines(file).size());
+    }
+
+    @Test
+    void aLaterStageKeepsTheEarlierOne() throws IOException {
+        twoStages(file);
+
+        MetricsLog.resume(file, SECOND, 1).close();
+
+        assertEquals(4, Files.readAllLines(file).size());
+    }
+
+    @Test
+    void anUnfinishedLastLineIsCut() throws IOException {
+        Files.writeString(
+                file, "{\"stage\":\"attention_transfer\",\"step\":1}\n{\"stage\":\"atten");
+
+        MetricsLog.resume(file, FIRST, 5).close();
+
+        assertEquals("{\"stage\":\"attention_transfer\",\"step\":1}\n", Files.readString(file));
+    }
+
+    @Test
+    void aForeignLineIsRefusedByItsNumber() throws IOException {
+        Files.writeString(file, "{\"stage\":\"attention_transfer\",\"step\":1}\nnot ours\n");
+
+        IOException e = assertThrows(IOException.class, () -> MetricsLog.resume(file, FIRST, 5));
+
+        assertEquals(file + ":2: not a line of metrics", e.getMessage().split(": Unrec")[0]);
+    }
+
+    private static void twoStages(Path file) throws IOException {
+        try (MetricsLog log = MetricsLog.create(file)) {
+            for (int i = 1; i <= 3; i++) {
+                log.stepFinished(step(FIRST, i));
+            }
+            log.stepFinished(step(SECOND, 1));
+            log.stepFinished(step(SECOND, 2));
+        }
+    }
+
+    private static Step step(String stage, long step) {
+        return new Step(stage, step, 1.0 / step, 0.01, 64 * step);
+    }
+}

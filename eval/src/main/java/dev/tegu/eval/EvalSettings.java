@@ -1,0 +1,58 @@
+package dev.tegu.eval;
+
+import dev.tegu.config.Default;
+import dev.tegu.config.InvalidValueException;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What an evaluation runs.
+ *
+ * @param tasks names of {@link EvalTasks}, at least one, none twice; run in this order
+ * @param limit samples of a task at most, 1 or more: documents of {@code needle} and {@code
+ *     recall}, windows of {@code perplexity}
+ * @param perplexity settings of that task
+ * @param needle settings of that task
+ * @param recall settings of that task
+ * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
+ * @param seed seed of the generated documents
+ */
+public record EvalSettings(
+        List<String> tasks,
+        Optional<Integer> limit,
+        @Default("{}") PerplexitySettings perplexity,
+        @Default("{}") NeedleSettings needle,
+        @Default("{}") RecallSettings recall,
+        @Default("8") int batchSize,
+        @Default("0") long seed) {
+    /**
+     * @throws InvalidValueException if a task is unknown or named twice, or a number is out of
+     *     range
+     */
+    public EvalSettings {
+        tasks = List.copyOf(tasks);
+        if (tasks.isEmpty()) {
+            throw new InvalidValueException(
+                    "tasks", "expected one or more of " + String.join(", ", EvalTasks.names()));
+        }
+        HashSet<String> seen = new HashSet<>();
+        for (String task : tasks) {
+            EvalTasks.unknown(task)
+                    .ifPresent(
+                            message -> {
+                                throw new InvalidValueException("tasks", message);
+                            });
+            if (!seen.add(task)) {
+                throw new InvalidValueException("tasks", "`" + task + "` stands there twice");
+            }
+        }
+        limit.ifPresent(number -> Ranges.atLeast("limit", number, 1));
+        Ranges.atLeast("batch_size", batchSize, 1);
+    }
+
+    /** How many of {@code samples} are left under the limit. */
+    int limited(int samples) {
+        return Math.min(samples, limit.orElse(samples));
+    }
+}

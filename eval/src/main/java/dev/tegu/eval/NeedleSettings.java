@@ -1,0 +1,21 @@
+package dev.tegu.eval;
+
+import dev.tegu.config.Default;
+import dev.tegu.config.InvalidValueException;
+
+/**
+ * Which documents the task {@code needle} makes.
+ *
+ * @param characters length of the passage around the needle, in characters, 100 or more; a passage
+ *     is whole sentences and has between half and all of it
+ * @param samples number of documents, 1 or more
+ */
+public record NeedleSettings(@Default("1500") int characters, @Default("50") int samples) {
+    /**
+     * @throws InvalidValueException if a number is out of range
+     */
+    public NeedleSettings {
+        Ranges.atLeast("characters", characters, 100);
+        Ranges.atLeast("samples", samples, 1);
+    }
+}

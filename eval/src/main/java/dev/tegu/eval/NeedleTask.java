@@ -1,0 +1,67 @@
+package dev.tegu.eval;
+
+import dev.tegu.config.InvalidValueException;
+import dev.tegu.eval.EvalData.NamedText;
+import dev.tegu.eval.probe.NeedleDocuments;
+import dev.tegu.eval.probe.ProbeDocument;
+import dev.tegu.eval.probe.StableRandom;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Exact-match retrieval of a number hidden in running text. Document i depends on the seed, the
+ * text and i alone; depths are spread evenly over every number of documents.
+ */
+final class NeedleTask implements EvalTask {
+    /** Steps of the golden ratio cover 0 to 1 evenly however many are taken. */
+    private static final double GOLDEN = (Math.sqrt(5) - 1) / 2;
+
+    @Override
+    public String name() {
+        return "needle";
+    }
+
+    @Override
+    public String description() {
+        return "exact-match retrieval of a number hidden in running text";
+    }
+
+    @Override
+    public boolean needsText() {
+        return true;
+    }
+
+    @Override
+    public TaskResult run(EvalInput input, EvalSettings settings, EvalProgress progress) {
+        NeedleSettings needle = settings.needle();
+        List<NamedText> texts = input.data().required(name());
+        NeedleDocuments source =
+                new NeedleDocuments(
+                        String.join("\n", texts.stream().map(NamedText::text).toList()));
+        StableRandom random = new StableRandom(settings.seed());
+        List<ProbeDocument> documents = new ArrayList<>();
+        for (int i = 0; i < settings.limited(needle.samples()); i++) {
+            double depth = (0.5 + i * GOLDEN) % 1;
+            try {
+                documents.add(source.generate(random.fork(i), needle.characters(), depth));
+            } catch (IllegalArgumentException e) {
+                throw new InvalidValueException("needle.characters", e.getMessage());
+            }
+        }
+        Map<String, Object> config = new LinkedHashMap<>();
+        config.put("characters", needle.characters());
+        config.put("samples", needle.samples());
+        config.put("texts", texts.stream().map(NamedText::name).toList());
+        config.put("seed", settings.seed());
+        return new ProbeSet(
+                        name(),
+                        documents,
+                        needle.samples(),
+                        "needle.characters",
+                        needle.characters(),
+                        config)
+                .score(input, settings, progress);
+    }
+}

@@ -1,0 +1,81 @@
+package dev.tegu.eval;
+
+import dev.tegu.config.InvalidValueException;
+import dev.tegu.eval.probe.ProbeDocument;
+import dev.tegu.eval.probe.TokenizedProbe;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * The documents of one task, scored by exact match: an answer counts when greedy decoding, after
+ * the true text before it, would give exactly its tokens. What the model would write after the
+ * answer is not looked at.
+ *
+ * <p>Accuracy is the mean over documents of the share of right answers; its standard error is that
+ * of the documents' shares, so several questions about one document do not count as independent.
+ *
+ * @param task name of the task
+ * @param documents the documents to score, at least one
+ * @param originalSamples number of documents before a limit
+ * @param lengthKey setting that makes documents shorter, relative to {@link EvalSettings}
+ * @param length the setting's value, for the error
+ * @param config settings that the numbers depend on
+ */
+record ProbeSet(
+        String task,
+        List<ProbeDocument> documents,
+        int originalSamples,
+        String lengthKey,
+        int length,
+        Map<String, Object> config) {
+
+    /**
+     * @throws InvalidValueException for the {@code lengthKey} if a document is longer than the
+     *     model's positions
+     */
+    TaskResult score(EvalInput input, EvalSettings settings, EvalProgress progress) {
+        List<TokenizedProbe> probes =
+                documents.stream()
+                        .map(document -> TokenizedProbe.of(input.tokenizer(), document))
+                        .toList();
+        checkLength(probes, input.model().maxPositions());
+        BatchScorer.Scored scored =
+                new BatchScorer(input.model(), settings.batchSize(), task, progress)
+                        .score(probes.stream().map(TokenizedProbe::ids).toList());
+        double[] shares = new double[probes.size()];
+        long scoredTokens = 0;
+        for (int i = 0; i < shares.length; i++) {
+            shares[i] = probes.get(i).exactShare(scored.scores().get(i));
+            for (TokenizedProbe.Span span : probes.get(i).answers()) {
+                scoredTokens += span.to() - span.from();
+            }
+        }
+        MeanAndError accuracy = MeanAndError.of(shares);
+        return new TaskResult(
+                task,
+                1,
+                List.of(new Metric("acc", accuracy.mean(), accuracy.standardError(), true)),
+                originalSamples,
+                shares.length,
+                scoredTokens,
+                config,
+                scored.timing());
+    }
+
+    private void checkLength(List<TokenizedProbe> probes, int positions) {
+        int longest = probes.stream().mapToInt(probe -> probe.ids().length).max().orElseThrow();
+        if (longest > positions) {
+            throw new InvalidValueException(
+                    lengthKey,
+                    String.format(
+                            Locale.ROOT,
+                            "with %d the longest document has %d tokens and the model takes %d;"
+                                    + " lower `%s`",
+                            length,
+                            longest,
+                            positions,
+                            lengthKey));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package dev.tegu.eval;
+
+import dev.tegu.model.LanguageModel;
+import dev.tegu.model.TokenScores;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** A model that is a rule, and that remembers what it was asked. */
+final class FakeModel implements LanguageModel {
+    /** Probability of the next token after a prefix, and the most probable one. */
+    interface Rule {
+        double probability(int[] prefix, int next);
+
+        int best(int[] prefix);
+    }
+
+    final List<List<int[]>> batches = new ArrayList<>();
+    private final int vocabSize;
+    private final int maxPositions;
+    private final Rule rule;
+
+    FakeModel(int vocabSize, int maxPositions, Rule rule) {
+        this.vocabSize = vocabSize;
+        this.maxPositions = maxPositions;
+        this.rule = rule;
+    }
+
+    /** Every token has the same probability; token 0 counts as the most probable. */
+    static FakeModel uniform(int vocabSize, int maxPositions) {
+        return new FakeModel(
+                vocabSize,
+                maxPositions,
+                new Rule() {
+                    @Override
+                    public double probability(int[] prefix, int next) {
+                        return 1.0 / vocabSize;
+                    }
+
+                    @Override
+                    public int best(int[] prefix) {
+                        return 0;
+                    }
+                });
+    }
+
+    /** Row {@code a}, column {@code b}: probability of {@code b} after {@code a}. */
+    static FakeModel bigram(double[][] table, int maxPositions) {
+        return new FakeModel(
+                table.length,
+                maxPositions,
+                new Rule() {
+                    @Override
+                    public double probability(int[] prefix, int next) {
+                        return table[prefix[prefix.length - 1]][next];
+                    }
+
+                    @Override
+                    public int best(int[] prefix) {
+                        double[] row = table[prefix[prefix.length - 1]];
+                        int best = 0;
+                        for (int i = 1; i < row.length; i++) {
+                            best = row[i] > row[best] ? i : best;
+                        }
+                        return best;
+                    }
+                });
+    }
+
+    @Override
+    public int vocabSize() {
+        return vocabSize;
+    }
+
+    @Override
+    public int maxPositions() {
+        return maxPositions;
+    }
+
+    @Override
+    public List<TokenScores> score(List<int[]> sequences) {
+        batches.add(List.copyOf(sequences));
+        return sequences.stream().map(this::score).toList();
+    }
+
+    private TokenScores score(int[] sequence) {
+        float[] logProbs = new float[sequence.length - 1];
+        boolean[] greedy = new boolean[sequence.length - 1];
+        for (int t = 0; t < logProbs.length; t++) {
+            int[] prefix = Arrays.copyOf(sequence, t + 1);
+            logProbs[t] = (float) Math.log(rule.probability(prefix, sequence[t + 1]));
+            greedy[t] = rule.best(prefix) == sequence[t + 1];
+        }
+        return new TokenScores(logProbs, greedy);
+    }
+}
