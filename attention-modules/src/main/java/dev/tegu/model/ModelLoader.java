@@ -35,8 +35,19 @@ final class ModelLoader {
                             return start(manager, entry, seed);
                         }
                         TensorInfo info = files.info(entry.name());
-                        return TensorCodec.decode(
-                                manager, files.map(entry.name()), info.dtype(), info.dimensions());
+                        NDArray tensor =
+                                TensorCodec.decode(
+                                        manager,
+                                        files.map(entry.name()),
+                                        info.dtype(),
+                                        info.dimensions());
+                        if (entry.parameter().isEmpty()) {
+                            return tensor;
+                        }
+                        // Training writes in place, and the mapped file is read-only.
+                        try (tensor) {
+                            return tensor.duplicate();
+                        }
                     });
         } catch (IOException | RuntimeException e) {
             manager.close();
