@@ -1,9 +1,11 @@
 package dev.tegu.distill;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
+import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import java.util.List;
 import java.util.Map;
@@ -18,15 +20,22 @@ public final class NextToken implements Objective {
     private final String stage;
     private final DecoderModel model;
     private final Map<String, NDArray> parameters;
+    private final double adapterDropout;
 
     /**
      * @param stage the stage's key in the configuration
      * @param parameters what is trained, by checkpoint name
+     * @param adapterDropout part of the adapters' inputs that is dropped while training
      */
-    public NextToken(String stage, DecoderModel model, Map<String, NDArray> parameters) {
+    public NextToken(
+            String stage,
+            DecoderModel model,
+            Map<String, NDArray> parameters,
+            double adapterDropout) {
         this.stage = stage;
         this.model = model;
         this.parameters = parameters;
+        this.adapterDropout = adapterDropout;
     }
 
     @Override
@@ -44,9 +53,16 @@ public final class NextToken implements Objective {
         try (NDManager scope = ids.getManager().newSubManager();
                 GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
             scope.tempAttachAll(ids, labels);
+            if (adapterDropout > 0) {
+                // read by the script without waiting for a GPU
+                NDArray probability = cpuScalar(scope, (float) adapterDropout);
+                model.layers().forEach(layer -> layer.dropAdapterInputs(probability));
+            }
             NDArray loss = model.crossEntropy(model.forward(ids), labels);
             collector.backward(loss);
             return loss.getFloat();
+        } finally {
+            model.layers().forEach(DecoderLayer::keepAdapterInputs);
         }
     }
 
@@ -56,5 +72,11 @@ public final class NextToken implements Objective {
             scope.tempAttachAll(ids, labels);
             return model.crossEntropy(model.forward(ids), labels).getFloat();
         }
+    }
+
+    private static NDArray cpuScalar(NDManager scope, float value) {
+        NDArray scalar = scope.create(value).toDevice(Device.cpu(), false);
+        scalar.attach(scope);
+        return scalar;
     }
 }

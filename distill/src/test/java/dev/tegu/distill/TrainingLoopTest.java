@@ -220,7 +220,7 @@ class TrainingLoopTest {
                         .forEach((name, weight) -> weights.put(layer + name, weight));
             }
 
-            train(model, new NextToken("pretrain", model, weights), settings(150, 0), "scratch");
+            train(model, new NextToken("pretrain", model, weights, 0), settings(150, 0), "scratch");
 
             assertTrue(losses.get(0) > 4.5, "uniform over 160 would be 5.07: " + losses.get(0));
             assertTrue(losses.get(149) < 2.5, "after 150 steps " + losses.get(149));
