@@ -106,12 +106,16 @@ public record AttentionParameter(String name, List<Long> shape, Init init) {
                             values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
                         }
                     };
-            case NORMAL ->
-                    (values, random) -> {
-                        for (int i = 0; i < values.length; i++) {
-                            values[i] = (float) gaussian(random);
-                        }
-                    };
+            case NORMAL -> normal(1);
+        };
+    }
+
+    /** Normal values of the given standard deviation. */
+    public static Init normal(double deviation) {
+        return (values, random) -> {
+            for (int i = 0; i < values.length; i++) {
+                values[i] = (float) (deviation * gaussian(random));
+            }
         };
     }
 

@@ -19,6 +19,8 @@ import java.util.zip.ZipOutputStream;
  * {@code ops/version}. The kernels of the project stay readable text, and settings such as the
  * window size reach them as fields, so a call passes tensors alone.
  *
+ * <p>The version is the current one: under an older number operators keep their old meaning.
+ *
  * <p>Source: the serialization notes of PyTorch ({@code torch/csrc/jit/docs/serialization.md}) and
  * pickle protocol 2.
  */
@@ -44,7 +46,7 @@ final class TorchScriptArchive {
             store(zip, "ops/data.pkl", instance(constants));
             store(zip, "ops/code/__torch__.py", source.toString().getBytes(StandardCharsets.UTF_8));
             store(zip, "ops/constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'});
-            store(zip, "ops/version", "3\n".getBytes(StandardCharsets.US_ASCII));
+            store(zip, "ops/version", "10\n".getBytes(StandardCharsets.US_ASCII));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

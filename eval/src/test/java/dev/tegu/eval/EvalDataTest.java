@@ -15,10 +15,11 @@ class EvalDataTest {
     @TempDir Path folder;
 
     @Test
-    void fileIsReadWhateverItsEndingWithItsLineEnds() throws IOException {
-        Path file = Files.writeString(folder.resolve("notes.log"), "a\r\nb\n");
+    void fileIsReadWhateverItsEndingAndLineEndsBecomeNewlines() throws IOException {
+        Path file = Files.writeString(folder.resolve("notes.log"), "a\r\nb\rc\n\nd");
 
-        assertEquals(List.of(new NamedText("notes.log", "a\r\nb\n")), EvalData.load(file).texts());
+        assertEquals(
+                List.of(new NamedText("notes.log", "a\nb\nc\n\nd")), EvalData.load(file).texts());
     }
 
     @Test

@@ -1,0 +1,167 @@
+package dev.tegu.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import dev.tegu.attention.AttentionState;
+import dev.tegu.attention.LinearAttention;
+import dev.tegu.engine.TorchScript;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * One layer: the frozen weights, which teacher and student share, and the student's attention.
+ *
+ * <p>Three script calls: {@link #project} before the attention, one attention, {@link #finish}
+ * after.
+ */
+public final class DecoderLayer {
+    private final TorchScript script;
+    private final Map<String, NDArray> weights;
+    private final Map<String, NDArray> parameters;
+    private final Optional<LinearAttention> attention;
+
+    DecoderLayer(
+            TorchScript script,
+            Map<String, NDArray> weights,
+            Map<String, NDArray> parameters,
+            Optional<LinearAttention> attention) {
+        this.script = script;
+        this.weights = new LinkedHashMap<>(weights);
+        this.parameters = new LinkedHashMap<>(parameters);
+        this.attention = attention;
+    }
+
+    /**
+     * What enters the attention.
+     *
+     * @param input normed layer input, [B, T, M]
+     * @param q queries before RoPE, [B, H, T, D]
+     * @param k keys before RoPE, [B, K, T, D]
+     * @param v values, [B, K, T, D]
+     */
+    public record Projected(NDArray input, NDArray q, NDArray k, NDArray v) {}
+
+    /**
+     * Positions of the tokens at hand.
+     *
+     * @param cos [T, D]
+     * @param sin [T, D]
+     */
+    public record Rope(NDArray cos, NDArray sin) {}
+
+    /** The frozen weights by role: {@code q_proj.weight}, {@code input_layernorm}, ... */
+    public Map<String, NDArray> weights() {
+        return Collections.unmodifiableMap(weights);
+    }
+
+    /** The student's new parameters by checkpoint name; empty for softmax layers. */
+    public Map<String, NDArray> parameters() {
+        return Collections.unmodifiableMap(parameters);
+    }
+
+    /** The student's attention, absent where softmax stays. */
+    public Optional<LinearAttention> attention() {
+        return attention;
+    }
+
+    /**
+     * Puts a low-rank adapter beside a linear map: y = Wx + scale B A x.
+     *
+     * @param role {@code q_proj}, ...
+     * @param a [r, in] float32
+     * @param b [out, r] float32
+     * @param scale [] float32, the same for all adapters of the layer
+     */
+    public void attachAdapter(String role, NDArray a, NDArray b, NDArray scale) {
+        weights.put(role + ".lora_A", a);
+        weights.put(role + ".lora_B", b);
+        weights.put("lora_scale", scale);
+    }
+
+    /**
+     * @param hidden residual stream, [B, T, M]
+     */
+    public Projected project(NDArray hidden) {
+        NDList out =
+                script.call("project", new TorchScript.Arguments().add(hidden).add("w", weights));
+        return new Projected(out.get(0), out.get(1), out.get(2), out.get(3));
+    }
+
+    /**
+     * @param hidden residual stream before the layer, [B, T, M]
+     * @param attended the heads' outputs, [B, H, T, D]
+     * @return residual stream after the layer
+     */
+    public NDArray finish(NDArray hidden, NDArray attended) {
+        return script.call(
+                        "finish",
+                        new TorchScript.Arguments().add(hidden).add(attended).add("w", weights))
+                .get(0);
+    }
+
+    /** The teacher's attention over one whole sequence: causal softmax with RoPE. */
+    public NDArray softmax(Projected in, Rope rope) {
+        return script.call("softmax_attention", softmaxArguments(in, rope)).get(0);
+    }
+
+    /** The same, after the tokens of a cache; results: output, all keys (rotated), all values. */
+    NDList softmax(Projected in, Rope rope, NDArray pastK, NDArray pastV) {
+        return script.call("softmax_continued", softmaxArguments(in, rope).add(pastK).add(pastV));
+    }
+
+    private static TorchScript.Arguments softmaxArguments(Projected in, Rope rope) {
+        return new TorchScript.Arguments()
+                .add(in.q())
+                .add(in.k())
+                .add(in.v())
+                .add(rope.cos())
+                .add(rope.sin());
+    }
+
+    /** The student's attention over one whole sequence. */
+    public NDArray linear(Projected in, Rope rope) {
+        LinearAttention layer = attention.orElseThrow();
+        AttentionState empty = layer.emptyState(in.q(), in.k(), in.v());
+        return layer.chunked(in.q(), in.k(), in.v(), inputs(in, rope), empty).output();
+    }
+
+    /** The student's attention, continuing from a state; one token takes the step form. */
+    LinearAttention.Result linear(Projected in, Rope rope, AttentionState state) {
+        LinearAttention layer = attention.orElseThrow();
+        Map<String, NDArray> inputs = inputs(in, rope);
+        return in.q().getShape().get(2) == 1
+                ? layer.step(in.q(), in.k(), in.v(), inputs, state)
+                : layer.chunked(in.q(), in.k(), in.v(), inputs, state);
+    }
+
+    private Map<String, NDArray> inputs(Projected in, Rope rope) {
+        Map<String, NDArray> inputs = new LinkedHashMap<>(parameters);
+        inputs.put("cos", rope.cos());
+        inputs.put("sin", rope.sin());
+        if (attention.orElseThrow().spec().isGated()) {
+            inputs.put("x", in.input());
+        }
+        return inputs;
+    }
+
+    /**
+     * The whole layer over one whole sequence.
+     *
+     * @param hidden residual stream, [B, T, M]; stays open
+     * @return residual stream after the layer, owned by {@code hidden}'s manager; everything
+     *     between is closed
+     */
+    public NDArray forward(NDArray hidden, Rope rope) {
+        NDManager owner = hidden.getManager();
+        try (NDManager scope = owner.newSubManager()) {
+            scope.tempAttachAll(hidden);
+            Projected in = project(hidden);
+            NDArray attended = attention.isPresent() ? linear(in, rope) : softmax(in, rope);
+            NDArray out = finish(hidden, attended);
+            return scope.ret(out);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package dev.tegu.model;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import dev.tegu.attention.AttentionParameter;
+import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.checkpoint.TensorInfo;
+import dev.tegu.config.Nearest;
+import dev.tegu.engine.Engines;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
+
+/** Fills a decoder's tensors from files, start values or random numbers. */
+final class ModelLoader {
+    private ModelLoader() {}
+
+    static DecoderModel load(
+            HuggingFaceDirectory files, ModelConfig config, Device device, long seed)
+            throws IOException {
+        check(files, config);
+        NDManager manager = Engines.newManager(device);
+        try {
+            return new DecoderModel(
+                    config,
+                    manager,
+                    entry -> {
+                        if (entry.parameter().isPresent() && !files.has(entry.name())) {
+                            return start(manager, entry, seed);
+                        }
+                        TensorInfo info = files.info(entry.name());
+                        return TensorCodec.decode(
+                                manager, files.map(entry.name()), info.dtype(), info.dimensions());
+                    });
+        } catch (IOException | RuntimeException e) {
+            manager.close();
+            throw e;
+        }
+    }
+
+    static DecoderModel random(ModelConfig config, Device device, long seed) throws IOException {
+        NDManager manager = Engines.newManager(device);
+        SplittableRandom random = new SplittableRandom(seed);
+        AttentionParameter.Init normal = AttentionParameter.normal(0.02);
+        return new DecoderModel(
+                config,
+                manager,
+                entry -> {
+                    if (entry.parameter().isPresent()) {
+                        return start(manager, entry, seed);
+                    }
+                    long size = entry.shape().stream().reduce(1L, Math::multiplyExact);
+                    float[] values = new float[Math.toIntExact(size)];
+                    if (entry.shape().size() == 1) {
+                        // norms start at one, biases at zero
+                        Arrays.fill(values, entry.role().endsWith(".bias") ? 0 : 1);
+                    } else {
+                        normal.fill(values, random.split());
+                    }
+                    return DecoderModel.create(manager, values, entry.shape());
+                });
+    }
+
+    private static NDArray start(NDManager manager, ModelLayout.Entry entry, long seed) {
+        float[] values = entry.parameter().orElseThrow().initialValues(seed, entry.layer());
+        return DecoderModel.create(manager, values, entry.shape());
+    }
+
+    /** Names and shapes of all tensors, before any is read; every fault in one message. */
+    private static void check(HuggingFaceDirectory files, ModelConfig config) {
+        List<String> faults = new ArrayList<>();
+        Set<String> expected = new TreeSet<>();
+        // A teacher has none of the new parameters; a student must have them all.
+        boolean untrained = !files.config().has(ModelConfig.LINEAR_ATTENTION);
+        Set<String> unexpected = new TreeSet<>(files.names());
+        for (ModelLayout.Entry entry : new ModelLayout(config).all()) {
+            expected.add(entry.name());
+            unexpected.remove(entry.name());
+            if (files.has(entry.name())) {
+                List<Long> found = files.info(entry.name()).shape();
+                if (!found.equals(entry.shape())) {
+                    faults.add(
+                            "`"
+                                    + entry.name()
+                                    + "`: config.json asks for shape "
+                                    + entry.shape()
+                                    + ", found "
+                                    + found);
+                }
+            } else if (!(untrained && entry.parameter().isPresent())) {
+                faults.add("`" + entry.name() + "`: missing");
+            }
+        }
+        unexpected.remove(config.architecture().lmHead());
+        unexpected.removeIf(name -> name.endsWith("rotary_emb.inv_freq"));
+        for (String name : unexpected) {
+            String near = Nearest.to(name, expected).map(n -> " (nearest: `" + n + "`)").orElse("");
+            faults.add("`" + name + "`: not a tensor of this architecture" + near);
+        }
+        if (!faults.isEmpty()) {
+            int more = faults.size() - 8;
+            throw new CheckpointException(
+                    files.path()
+                            + ": the weights do not fit config.json: "
+                            + String.join("; ", faults.subList(0, Math.min(8, faults.size())))
+                            + (more > 0 ? "; and " + more + " more" : ""));
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/** The decoder: architectures as data, weights, forward pass, decoding. */
+package dev.tegu.model;

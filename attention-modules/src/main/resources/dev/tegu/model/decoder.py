@@ -1,0 +1,104 @@
+  # A decoder layer around its attention, and the two ends of the model.
+  # Letters: B batch, T tokens, M hidden width, H query heads, K key/value heads, D head width,
+  # V vocabulary. `w` holds one layer's tensors by role: q_proj.weight, q_proj.bias, q_proj.lora_A,
+  # q_proj.lora_B, lora_scale, input_layernorm, ...
+
+  def rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
+    y = x.to(6)
+    y = y * torch.rsqrt((y * y).mean([-1], True) + self.eps)
+    return weight * y.to(x.dtype)
+
+  def linear(self, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
+    bias = annotate(Optional[Tensor], None)
+    if name + ".bias" in w:
+      bias = w[name + ".bias"]
+    y = torch.linear(x, w[name + ".weight"], bias)
+    if name + ".lora_A" in w:
+      # adapters are float32 whatever the model's type
+      low = torch.linear(x.to(6), w[name + ".lora_A"], None)
+      y = y + (torch.linear(low, w[name + ".lora_B"], None) * w["lora_scale"]).to(y.dtype)
+    return y
+
+  def heads(self, x: Tensor, count: int) -> Tensor:
+    return x.reshape([x.size(0), x.size(1), count, self.head_dim]).transpose(1, 2)
+
+  def project(self, h: Tensor, w: Dict[str, Tensor]) -> List[Tensor]:
+    # [B, T, M] -> the normed input [B, T, M], q [B, H, T, D], k and v [B, K, T, D], before RoPE
+    x = self.rms_norm(h, w["input_layernorm"])
+    q = self.heads(self.linear(x, "q_proj", w), self.num_heads)
+    k = self.heads(self.linear(x, "k_proj", w), self.num_kv_heads)
+    v = self.heads(self.linear(x, "v_proj", w), self.num_kv_heads)
+    return [x, q, k, v]
+
+  def finish(self, h: Tensor, a: Tensor, w: Dict[str, Tensor]) -> Tensor:
+    # residual stream [B, T, M] and heads' outputs [B, H, T, D] -> residual stream after the layer
+    a = a.transpose(1, 2).reshape([h.size(0), h.size(1), self.num_heads * self.head_dim])
+    h = h + self.linear(a, "o_proj", w)
+    x = self.rms_norm(h, w["post_attention_layernorm"])
+    gate = self.linear(x, "gate_proj", w)
+    if self.hidden_act == "silu":
+      gate = torch.silu(gate)
+    elif self.hidden_act == "gelu":
+      gate = torch.gelu(gate)
+    else:
+      gate = torch.gelu(gate, approximate="tanh")
+    return h + self.linear(gate * self.linear(x, "up_proj", w), "down_proj", w)
+
+  def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    half = x.size(-1) // 2
+    turned = torch.cat([-x[..., half:], x[..., :half]], -1)
+    return (x * cos + turned * sin).to(x.dtype)
+
+  def softmax_attention(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    # the teacher's attention, no T x T matrix
+    q = self.rotate(q, cos, sin)
+    k = self.rotate(k, cos, sin)
+    return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
+
+  def softmax_continued(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor) -> List[Tensor]:
+    # the same with keys and values of earlier tokens [B, K, P, D] in front; the cache grows
+    q = self.rotate(q, cos, sin)
+    k = torch.cat([past_k, self.rotate(k, cos, sin)], 2)
+    v = torch.cat([past_v, v], 2)
+    past = k.size(2) - q.size(2)
+    row = torch.arange(q.size(2), device=q.device).unsqueeze(1)
+    column = torch.arange(k.size(2), device=q.device).unsqueeze(0)
+    a = torch.scaled_dot_product_attention(q, k, v, column <= row + past, 0.0, False, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
+    return [a, k, v]
+
+  def embed(self, ids: Tensor, table: Tensor) -> Tensor:
+    return torch.embedding(table, ids)
+
+  def normed(self, h: Tensor, weight: Tensor) -> Tensor:
+    return self.rms_norm(h, weight)
+
+  def logits(self, h: Tensor, norm: Tensor, head: Tensor) -> Tensor:
+    # [B, T, M] -> float32 [B, T, V]
+    return torch.linear(self.rms_norm(h, norm), head, None).to(6)
+
+  def next_token(self, h: Tensor, norm: Tensor, head: Tensor) -> Tensor:
+    # float32 logits after the last token, [B, V]
+    return torch.linear(self.rms_norm(h[:, -1], norm), head, None).to(6)
+
+  def score(self, h: Tensor, ids: Tensor, norm: Tensor, head: Tensor) -> List[Tensor]:
+    # log-probability of each next token and whether it is the most probable, both [B, T - 1];
+    # in blocks of positions, so that the logits of the whole batch never stand in memory
+    logps = annotate(List[Tensor], [])
+    greedy = annotate(List[Tensor], [])
+    T = h.size(1) - 1
+    start = 0
+    while start < T:
+      end = min(start + 128, T)
+      logits = self.logits(h[:, start:end], norm, head)
+      target = ids[:, start + 1:end + 1]
+      logps.append(torch.log_softmax(logits, -1).gather(-1, target.unsqueeze(-1)).squeeze(-1))
+      greedy.append(logits.argmax(-1) == target)
+      start = end
+    return [torch.cat(logps, 1), torch.cat(greedy, 1).to(6)]
+
+  def cross_entropy(self, h: Tensor, labels: Tensor, norm: Tensor, head: Tensor) -> Tensor:
+    # mean over the labels that are not -100; the label at t + 1 is predicted at t
+    T = h.size(1)
+    logits = self.logits(h[:, :T - 1], norm, head)
+    logp = torch.log_softmax(logits.reshape([-1, logits.size(2)]), -1)
+    return torch.nll_loss(logp, labels[:, 1:].reshape([-1]), None, 1, -100)
