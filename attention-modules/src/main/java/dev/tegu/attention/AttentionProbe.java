@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.engine.Engines;
 import java.io.IOException;
@@ -57,7 +58,7 @@ public final class AttentionProbe {
         try (NDManager manager = Engines.newManager(device)) {
             Map<String, NDArray> inputs = ProbeTensors.read(tensors, manager);
             AttentionProbe probe = new AttentionProbe(withGateOf(inputs, spec), form, tensors);
-            ProbeTensors.write(output, probe.run(inputs));
+            SafetensorsWriter.replace(output, probe.run(inputs));
         }
     }
 

@@ -7,15 +7,12 @@ import ai.djl.ndarray.types.Shape;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.SafetensorsFile;
-import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -64,14 +61,6 @@ final class ProbeTensors {
         float[] values = new float[size];
         ordered.asFloatBuffer().get(values);
         return manager.create(values, shape);
-    }
-
-    /** Writes a file under another name first, so that what stands at {@code path} is whole. */
-    static void write(Path path, Map<String, TensorSource> tensors) throws IOException {
-        Path partial = path.resolveSibling("." + path.getFileName() + ".partial");
-        Files.deleteIfExists(partial);
-        SafetensorsWriter.write(partial, tensors);
-        Files.move(partial, path, StandardCopyOption.REPLACE_EXISTING);
     }
 
     /** The values of an array, copied now: float32, float64 or int64. */

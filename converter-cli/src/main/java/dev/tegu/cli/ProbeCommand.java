@@ -6,14 +6,16 @@ import picocli.CommandLine.Command;
 /** Shows the numbers inside, for a comparison with other implementations. */
 @Command(
         name = "probe",
-        header = "Write the numbers inside a layer, to compare with other implementations.",
+        header =
+                "Write the numbers inside a model or a layer, to compare with other implementations.",
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
-        subcommands = {ProbeAttentionCommand.class},
+        subcommands = {ProbeLogitsCommand.class, ProbeAttentionCommand.class},
         footer = {
             "  scripts/tegu probe attention --spec lolcats.yaml --tensors in.safetensors"
                     + " --output out.safetensors",
-            "  scripts/tegu probe attention --help"
+            "  scripts/tegu probe logits runs/demo/export --ids ids.safetensors"
+                    + " --output logits.safetensors"
         })
 final class ProbeCommand extends TeguCommand {
     @Override

@@ -22,6 +22,8 @@ import picocli.CommandLine.Spec;
         commandListHeading = "%nCommands:%n",
         subcommands = {
             ValidateCommand.class,
+            EvalCommand.class,
+            GenerateCommand.class,
             ProbeCommand.class,
             InspectCommand.class,
             VerifyCommand.class,
