@@ -32,10 +32,10 @@ class RecallDocumentsTest {
                 """
                 Records:
                 pukifo: 1879
-                dale: brown
+                dale: orange
                 dizami: 1741
                 Questions:
-                What is the value of dale? brown
+                What is the value of dale? orange
                 What is the value of pukifo? 1879""",
                 RecallDocuments.generate(new StableRandom(0), 3, 2).text());
     }
