@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
@@ -13,12 +14,15 @@ import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Manifest;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.StrictJson;
+import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelWriter;
 import dev.tegu.model.TinyModels;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -151,6 +155,40 @@ class StudentExportTest {
                     }
                     double expected = w.get(i * in + j) + 5.0 / 2 * product;
                     assertEquals(expected, merged.get(i * in + j), 3e-7, i + ", " + j);
+                }
+            }
+        }
+    }
+
+    @Test
+    void weightsOfSeveralBlocksAreMergedInWhole() throws IOException {
+        ObjectNode config = TinyModels.config(true);
+        config.put("num_hidden_layers", 1).put("intermediate_size", 70_000);
+        LoraSettings settings = new LoraSettings(2, 5, List.of("up_proj", "down_proj"));
+        Path output = dir.resolve("export");
+        try (DecoderModel model = TinyModels.random(config, 1)) {
+            LoraAdapters adapters = LoraAdapters.create(model, settings, 1);
+            Students.train(adapters);
+            adapters.addTo(ModelWriter.of(model, config, DType.F32)).write(dir.resolve("model"));
+
+            StudentExport.huggingFace(dir.resolve("model"), Optional.empty(), output);
+
+            Map<String, NDArray> weights = model.layers().get(0).weights();
+            try (HuggingFaceDirectory files = HuggingFaceDirectory.open(output)) {
+                for (String role : settings.targetModules()) {
+                    String name = "base_model.model.model.layers.0.mlp." + role;
+                    NDArray merged =
+                            LoraAdapters.mergedWeight(
+                                    weights.get(role + ".weight"),
+                                    adapters.parameters().get(name + ".lora_A.weight"),
+                                    adapters.parameters().get(name + ".lora_B.weight"),
+                                    settings.scale());
+                    FloatBuffer written =
+                            files.map("model.layers.0.mlp." + role + ".weight").asFloatBuffer();
+                    float[] found = new float[written.remaining()];
+                    written.get(found);
+                    assertTrue(found.length > 1 << 20);
+                    assertEquals(0, TinyModels.distance(merged.toFloatArray(), found), 3e-7, role);
                 }
             }
         }
