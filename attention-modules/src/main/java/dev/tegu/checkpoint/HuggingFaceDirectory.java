@@ -147,7 +147,12 @@ public final class HuggingFaceDirectory implements AutoCloseable {
 
     /** The tokenizer's files that are present, in a fixed order. */
     public List<Path> tokenizerFiles() {
-        return TOKENIZER_FILES.stream().map(path::resolve).filter(Files::isRegularFile).toList();
+        return tokenizerFilesIn(path);
+    }
+
+    /** The tokenizer's files in any folder, with or without a model. */
+    public static List<Path> tokenizerFilesIn(Path dir) {
+        return TOKENIZER_FILES.stream().map(dir::resolve).filter(Files::isRegularFile).toList();
     }
 
     @Override

@@ -80,11 +80,12 @@ public final class StrictJson {
     }
 
     /** Indented JSON with a newline at its end; the same tree always gives the same bytes. */
-    static byte[] toBytes(JsonNode node) throws IOException {
+    public static byte[] toBytes(JsonNode node) throws IOException {
         return (MAPPER.writeValueAsString(node) + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    static ObjectNode object() {
+    /** An empty object. */
+    public static ObjectNode object() {
         return MAPPER.createObjectNode();
     }
 

@@ -10,6 +10,7 @@ import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.config.Nearest;
 import dev.tegu.engine.Engines;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,19 +36,11 @@ final class ModelLoader {
                             return start(manager, entry, seed);
                         }
                         TensorInfo info = files.info(entry.name());
-                        NDArray tensor =
-                                TensorCodec.decode(
-                                        manager,
-                                        files.map(entry.name()),
-                                        info.dtype(),
-                                        info.dimensions());
-                        if (entry.parameter().isEmpty()) {
-                            return tensor;
-                        }
-                        // Training writes in place, and the mapped file is read-only.
-                        try (tensor) {
-                            return tensor.duplicate();
-                        }
+                        ByteBuffer bytes = files.map(entry.name());
+                        long[] shape = info.dimensions();
+                        return entry.parameter().isPresent()
+                                ? TensorCodec.decodeWritable(manager, bytes, info.dtype(), shape)
+                                : TensorCodec.decode(manager, bytes, info.dtype(), shape);
                     });
         } catch (IOException | RuntimeException e) {
             manager.close();
@@ -84,7 +77,7 @@ final class ModelLoader {
     }
 
     /** Names and shapes of all tensors, before any is read; every fault in one message. */
-    private static void check(HuggingFaceDirectory files, ModelConfig config) {
+    static void check(HuggingFaceDirectory files, ModelConfig config) {
         List<String> faults = new ArrayList<>();
         Set<String> expected = new TreeSet<>();
         // A teacher has none of the new parameters; a student must have them all.

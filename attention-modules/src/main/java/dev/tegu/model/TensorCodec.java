@@ -14,9 +14,9 @@ import java.nio.ShortBuffer;
 /**
  * Turns the bytes of a checkpoint into float32 tensors and back.
  *
- * <p>On the CPU a float32 tensor is the mapped file itself, not a copy; float16 and bfloat16 become
- * float32 one tensor at a time. bfloat16 is done by hand: DJL aborts the JVM when that type is
- * named.
+ * <p>On the CPU a float32 tensor is the mapped file itself, not a copy, and must not be written to;
+ * float16 and bfloat16 become float32 one tensor at a time. bfloat16 is done by hand: DJL aborts
+ * the JVM when that type is named.
  */
 public final class TensorCodec {
     private TensorCodec() {}
@@ -40,6 +40,17 @@ public final class TensorCodec {
             }
             default -> throw unsupported(dtype);
         };
+    }
+
+    /**
+     * As {@link #decode}, for tensors that are trained: a copy of its own. Writing into a mapped
+     * file, which is open for reading, would end the JVM.
+     */
+    public static NDArray decodeWritable(
+            NDManager manager, ByteBuffer bytes, DType dtype, long[] shape) {
+        try (NDArray mapped = decode(manager, bytes, dtype, shape)) {
+            return mapped.duplicate();
+        }
     }
 
     /**
