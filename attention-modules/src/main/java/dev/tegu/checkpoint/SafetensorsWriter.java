@@ -10,6 +10,7 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -34,6 +35,17 @@ public final class SafetensorsWriter {
     /** As {@link #write(Path, Map, Map)} with the metadata {@code format: pt}. */
     public static void write(Path file, Map<String, TensorSource> tensors) throws IOException {
         write(file, tensors, PYTORCH);
+    }
+
+    /**
+     * As {@link #write(Path, Map)}, under another name first, so that what stands at {@code file}
+     * is always whole; one that is there is replaced.
+     */
+    public static void replace(Path file, Map<String, TensorSource> tensors) throws IOException {
+        Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
+        Files.deleteIfExists(partial);
+        write(partial, tensors);
+        Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
     }
 
     /**

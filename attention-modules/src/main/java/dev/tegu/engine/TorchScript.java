@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -74,6 +75,22 @@ public final class TorchScript implements AutoCloseable {
         }
 
         /**
+         * Adds a {@code List[Tensor]}.
+         *
+         * @param name any word, different for each list of the call
+         */
+        public Arguments add(String name, List<NDArray> tensors) {
+            if (tensors.isEmpty()) {
+                throw new IllegalArgumentException(name + ": an empty list cannot be passed");
+            }
+            for (NDArray tensor : tensors) {
+                tensor.setName(name + "[]");
+                list.add(tensor);
+            }
+            return this;
+        }
+
+        /**
          * Adds a {@code Dict[str, Tensor]}.
          *
          * @param name any word without a dot, different for each dictionary of the call
@@ -104,7 +121,10 @@ public final class TorchScript implements AutoCloseable {
         try (NDArray marker = manager.create(0f)) {
             marker.setName("module_method:" + method);
             arguments.list.add(marker);
-            return IValueUtils.forward(block, arguments.list, Engines.isRecording());
+            // `true` does not mean that gradients are recorded, the thread's grad mode does;
+            // `false`
+            // would give tensors that can never enter a gradient.
+            return IValueUtils.forward(block, arguments.list, true);
         }
     }
 

@@ -82,6 +82,20 @@ public final class DecoderLayer {
     }
 
     /**
+     * Drops part of the adapters' inputs from now on, as PEFT does while training.
+     *
+     * @param probability [] float32 on the CPU
+     */
+    public void dropAdapterInputs(NDArray probability) {
+        weights.put("lora_dropout", probability);
+    }
+
+    /** Ends {@link #dropAdapterInputs}. */
+    public void keepAdapterInputs() {
+        weights.remove("lora_dropout");
+    }
+
+    /**
      * @param hidden residual stream, [B, T, M]
      */
     public Projected project(NDArray hidden) {

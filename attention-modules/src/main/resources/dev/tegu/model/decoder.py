@@ -1,7 +1,7 @@
   # A decoder layer around its attention, and the two ends of the model.
   # Letters: B batch, T tokens, M hidden width, H query heads, K key/value heads, D head width,
   # V vocabulary. `w` holds one layer's tensors by role: q_proj.weight, q_proj.bias, q_proj.lora_A,
-  # q_proj.lora_B, lora_scale, input_layernorm, ...
+  # q_proj.lora_B, lora_scale, lora_dropout (while training), input_layernorm, ...
 
   def rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
     y = x.to(6)
@@ -15,7 +15,10 @@
     y = torch.linear(x, w[name + ".weight"], bias)
     if name + ".lora_A" in w:
       # adapters are float32 whatever the model's type
-      low = torch.linear(x.to(6), w[name + ".lora_A"], None)
+      z = x.to(6)
+      if "lora_dropout" in w:
+        z = torch.dropout(z, float(w["lora_dropout"]), True)
+      low = torch.linear(z, w[name + ".lora_A"], None)
       y = y + (torch.linear(low, w[name + ".lora_B"], None) * w["lora_scale"]).to(y.dtype)
     return y
 

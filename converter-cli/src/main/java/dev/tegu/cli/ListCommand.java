@@ -3,6 +3,7 @@ package dev.tegu.cli;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tegu.cli.experiment.Methods;
 import dev.tegu.eval.EvalTasks;
+import dev.tegu.model.Architecture;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,16 +14,17 @@ import picocli.CommandLine.Parameters;
 /** Lists what can be named in configurations and on the command line. */
 @Command(
         name = "list",
-        header = "List the methods or tasks there are.",
+        header = "List the methods, architectures or tasks there are.",
         footer = {"  scripts/tegu list methods", "  scripts/tegu list tasks --json"})
 final class ListCommand extends TeguCommand {
     /** What can be listed. */
     enum Listing {
         METHODS,
+        ARCHITECTURES,
         TASKS
     }
 
-    @Parameters(paramLabel = "WHAT", description = "What to list: methods or tasks.")
+    @Parameters(paramLabel = "WHAT", description = "What to list: methods, architectures or tasks.")
     private Listing what;
 
     @ArgGroup(exclusive = false, heading = JsonOption.HEADING)
@@ -44,8 +46,18 @@ final class ListCommand extends TeguCommand {
     private Map<String, String> entries() {
         return switch (what) {
             case METHODS -> Methods.described();
+            case ARCHITECTURES -> architectures();
             case TASKS -> tasks();
         };
+    }
+
+    private static Map<String, String> architectures() {
+        Map<String, String> architectures = new LinkedHashMap<>();
+        Architecture.NAMES.forEach(
+                name ->
+                        architectures.put(
+                                name, "config.json with \"model_type\": \"" + name + "\""));
+        return architectures;
     }
 
     private static Map<String, String> tasks() {

@@ -1,5 +1,6 @@
 package dev.tegu.cli;
 
+import dev.tegu.attention.AttentionProbe;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -21,6 +22,9 @@ import picocli.CommandLine.Spec;
         commandListHeading = "%nCommands:%n",
         subcommands = {
             ValidateCommand.class,
+            EvalCommand.class,
+            GenerateCommand.class,
+            ProbeCommand.class,
             InspectCommand.class,
             VerifyCommand.class,
             ListCommand.class,
@@ -41,6 +45,7 @@ public final class Tegu implements Runnable {
         CommandLine command = new CommandLine(new Tegu());
         HelpStyle.apply(command);
         Choice.register(command, ListCommand.Listing.class);
+        Choice.register(command, AttentionProbe.Form.class);
         return command.setExecutionExceptionHandler(Failures::onExecution)
                 .setParameterExceptionHandler(Failures::onArguments);
     }

@@ -5,7 +5,7 @@ import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /** One id a character, its code; BOS 1 and EOS 2 as asked for. Readable in a failing test. */
-record CharTokenizer(boolean hasBos, boolean hasEos) implements TextTokenizer {
+public record CharTokenizer(boolean hasBos, boolean hasEos) implements TextTokenizer {
     static final int BOS = 1;
     static final int EOS = 2;
 

@@ -25,11 +25,11 @@ public final class RecallDocuments {
     private static final List<String> COLOURS =
             List.of(
                     "white", "black", "red", "green", "blue", "yellow", "brown", "grey", "orange",
-                    "purple", "pink", "gold");
+                    "purple");
     private static final List<String> GOODS =
             List.of(
                     "wool", "salt", "copper", "timber", "honey", "iron", "grain", "fish", "silk",
-                    "paper", "wine", "tin", "leather", "cheese", "amber", "linen");
+                    "paper", "wine", "glass");
 
     private RecallDocuments() {}
 

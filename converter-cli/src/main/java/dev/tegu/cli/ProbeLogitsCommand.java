@@ -1,0 +1,63 @@
+package dev.tegu.cli;
+
+import dev.tegu.engine.Engines;
+import dev.tegu.model.LogitsProbe;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Writes a model's logits and hidden states for given tokens. */
+@Command(
+        name = "logits",
+        header = "Write a model's logits and hidden states for given tokens.",
+        description =
+                "%nReads input_ids [B, T] (I64); writes float32 logits [B, T, V] and"
+                        + " hidden_states.N [B, T, M]: 0 the embeddings, the last one after the"
+                        + " final norm.",
+        footer = {
+            "  scripts/tegu probe logits runs/demo/export --ids ids.safetensors"
+                    + " --output logits.safetensors",
+            "  scripts/tegu probe logits path/to/teacher --ids ids.safetensors"
+                    + " --output logits.safetensors --device cpu"
+        })
+final class ProbeLogitsCommand extends TeguCommand {
+    @ArgGroup(exclusive = false, multiplicity = "1", heading = "%nInput:%n", order = 1)
+    private Input input;
+
+    @ArgGroup(exclusive = false, multiplicity = "1", heading = "%nOutput:%n", order = 2)
+    private Output output;
+
+    @ArgGroup(exclusive = false, heading = "%nDevice:%n", order = 3)
+    private DeviceOptions device = new DeviceOptions();
+
+    private static final class Input extends ModelInput {
+        @Option(
+                names = "--ids",
+                required = true,
+                paramLabel = "FILE",
+                description = "Safetensors file with input_ids.")
+        private Path ids;
+    }
+
+    private static final class Output {
+        @Option(
+                names = "--output",
+                required = true,
+                paramLabel = "FILE",
+                description = "Safetensors file to write; one that is there is replaced.")
+        private Path file;
+    }
+
+    @Override
+    public void run() {
+        try {
+            LogitsProbe.run(input.model, input.ids, output.file, Engines.device(device.device));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        out().println(output.file);
+    }
+}

@@ -1,0 +1,165 @@
+package dev.tegu.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.tegu.checkpoint.SafetensorsFile;
+import java.io.IOException;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The commands that run a model, on real checkpoints beside the project. */
+final class ModelCommandsTest {
+    private static final Path SHARED = Path.of("../../shared");
+    private static final Path STORIES = SHARED.resolve("models/stories260K-hf");
+
+    @TempDir Path dir;
+
+    @Test
+    void greedyTextIsThatOfTheReference() throws IOException {
+        assumeThere(STORIES);
+        JsonNode expected =
+                new JsonMapper()
+                        .readTree(STORIES.resolve("reference.json").toFile())
+                        .path("bos_greedy_200");
+
+        Invocation run =
+                Invocation.of(
+                        "generate",
+                        STORIES.toString(),
+                        "--prompt",
+                        "Once upon a time",
+                        "--max-new-tokens",
+                        "40",
+                        "--greedy",
+                        "--device",
+                        "cpu");
+
+        assertEquals(0, run.exitCode(), run.err());
+        assertTrue(expected.path("text").asText().startsWith(run.out().strip()), run.out());
+        assertTrue(run.err().startsWith("40 tokens in "), run.err());
+    }
+
+    @Test
+    void generatedTokensAreInTheJson() throws IOException {
+        assumeThere(STORIES);
+
+        Invocation run =
+                Invocation.of(
+                        "generate",
+                        STORIES.toString(),
+                        "--prompt",
+                        "Once upon a time",
+                        "--max-new-tokens",
+                        "3",
+                        "--greedy",
+                        "--json");
+
+        JsonNode json = new JsonMapper().readTree(run.out());
+        assertEquals("[1,403,407,261,378]", json.path("prompt_tokens").toString());
+        assertEquals("[432,383,286]", json.path("tokens").toString());
+    }
+
+    @Test
+    void logitsAndHiddenStatesAreThoseOfTransformers() throws IOException {
+        Path model = SHARED.resolve("fixtures/llama-gqa");
+        assumeThere(model);
+        Path output = dir.resolve("out.safetensors");
+        Path expected = model.resolve("expected.safetensors");
+
+        Invocation run =
+                Invocation.of(
+                        "probe",
+                        "logits",
+                        model.toString(),
+                        "--ids",
+                        expected.toString(),
+                        "--output",
+                        output.toString(),
+                        "--device",
+                        "cpu");
+
+        assertEquals(0, run.exitCode(), run.err());
+        assertEquals(output + "\n", run.out());
+        try (SafetensorsFile found = SafetensorsFile.open(output);
+                SafetensorsFile reference = SafetensorsFile.open(expected)) {
+            assertEquals(
+                    "[hidden_states.0, hidden_states.1, hidden_states.2, hidden_states.3, logits]",
+                    found.tensors().keySet().toString());
+            for (String name : found.tensors().keySet()) {
+                assertClose(name, floats(reference, name), floats(found, name));
+            }
+        }
+    }
+
+    @Test
+    void anEvaluationIsPrintedAndWritten() throws IOException {
+        assumeThere(STORIES);
+        Path text = Files.writeString(dir.resolve("a.txt"), "Once upon a time there was a dog. ");
+
+        Invocation run =
+                Invocation.of(
+                        "eval",
+                        STORIES.toString(),
+                        "--tasks",
+                        "perplexity",
+                        "--data",
+                        text.toString(),
+                        "--output",
+                        dir.resolve("eval").toString(),
+                        "--json");
+
+        assertEquals(0, run.exitCode(), run.err());
+        JsonNode json = new JsonMapper().readTree(run.out());
+        double perplexity =
+                json.path("results").path("perplexity").path("token_perplexity,none").asDouble();
+        assertTrue(perplexity > 1 && perplexity < 50, run.out());
+        assertEquals(json, new JsonMapper().readTree(dir.resolve("eval/results.json").toFile()));
+    }
+
+    @Test
+    void anUnknownTaskIsAUsageErrorBeforeTheModelIsLoaded() {
+        Invocation run = Invocation.of("eval", "none", "--tasks", "perplexty");
+
+        assertEquals(2, run.exitCode());
+        assertTrue(run.err().startsWith("error: unknown task `perplexty`"), run.err());
+    }
+
+    @Test
+    void aTaskThatNeedsTextAsksForIt() {
+        Invocation run = Invocation.of("eval", "none", "--tasks", "recall,needle,perplexity");
+
+        assertEquals(2, run.exitCode());
+        assertTrue(run.err().contains("--data"), run.err());
+    }
+
+    @Test
+    void aMissingModelIsABadInput() {
+        Invocation run = Invocation.of("generate", dir + "/none", "--prompt", "a");
+
+        assertEquals(4, run.exitCode());
+        assertEquals("", run.out());
+    }
+
+    private static void assumeThere(Path path) {
+        assumeTrue(Files.isDirectory(path), path + " is not beside the project");
+    }
+
+    private static FloatBuffer floats(SafetensorsFile file, String name) throws IOException {
+        return file.map(name).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+    }
+
+    private static void assertClose(String name, FloatBuffer expected, FloatBuffer found) {
+        assertEquals(expected.remaining(), found.remaining(), name);
+        for (int i = 0; i < expected.remaining(); i++) {
+            assertEquals(expected.get(i), found.get(i), 1e-4, name + " at " + i);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package dev.tegu.distill;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.GradientCollector;
+import dev.tegu.model.DecoderLayer;
+import dev.tegu.model.DecoderModel;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Next-token cross-entropy through the whole model, over whatever parameters it is given: adapters
+ * in stage 2, every weight when a model is trained from scratch.
+ *
+ * <p>Memory: the model and all layers' activations.
+ */
+public final class NextToken implements Objective {
+    private final String stage;
+    private final DecoderModel model;
+    private final Map<String, NDArray> parameters;
+    private final double adapterDropout;
+
+    /**
+     * @param stage the stage's key in the configuration
+     * @param parameters what is trained, by checkpoint name
+     * @param adapterDropout part of the adapters' inputs that is dropped while training
+     */
+    public NextToken(
+            String stage,
+            DecoderModel model,
+            Map<String, NDArray> parameters,
+            double adapterDropout) {
+        this.stage = stage;
+        this.model = model;
+        this.parameters = parameters;
+        this.adapterDropout = adapterDropout;
+    }
+
+    @Override
+    public String stage() {
+        return stage;
+    }
+
+    @Override
+    public List<Map<String, NDArray>> groups() {
+        return List.of(parameters);
+    }
+
+    @Override
+    public double backward(NDArray ids, NDArray labels) {
+        try (NDManager scope = ids.getManager().newSubManager();
+                GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
+            scope.tempAttachAll(ids, labels);
+            if (adapterDropout > 0) {
+                // read by the script without waiting for a GPU
+                NDArray probability = cpuScalar(scope, (float) adapterDropout);
+                model.layers().forEach(layer -> layer.dropAdapterInputs(probability));
+            }
+            NDArray loss = model.crossEntropy(model.forward(ids), labels);
+            collector.backward(loss);
+            return loss.getFloat();
+        } finally {
+            model.layers().forEach(DecoderLayer::keepAdapterInputs);
+        }
+    }
+
+    @Override
+    public double loss(NDArray ids, NDArray labels) {
+        try (NDManager scope = ids.getManager().newSubManager()) {
+            scope.tempAttachAll(ids, labels);
+            return model.crossEntropy(model.forward(ids), labels).getFloat();
+        }
+    }
+
+    private static NDArray cpuScalar(NDManager scope, float value) {
+        NDArray scalar = scope.create(value).toDevice(Device.cpu(), false);
+        scalar.attach(scope);
+        return scalar;
+    }
+}

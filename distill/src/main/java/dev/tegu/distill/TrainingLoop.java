@@ -1,0 +1,200 @@
+package dev.tegu.distill;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import dev.tegu.distill.data.BatchOrder;
+import dev.tegu.distill.data.PackedDataset;
+import dev.tegu.distill.data.Sequence;
+import dev.tegu.distill.metrics.TrainingListener;
+import dev.tegu.distill.schedule.LearningRateSchedule;
+import dev.tegu.engine.TorchScript;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The one loop of all stages: batch, loss and gradients, AdamW, checkpoint.
+ *
+ * <p>A step depends on the settings, the data, the seed and its number alone, so a run that goes on
+ * from a checkpoint takes the same steps to the same bits.
+ */
+public final class TrainingLoop {
+    /** Sequences of the validation data that are measured, from its start. */
+    private static final int VALIDATION_SEQUENCES = 16;
+
+    private final PackedDataset train;
+    private final Optional<PackedDataset> validation;
+    private final StageSettings settings;
+    private final long seed;
+    private final TrainingListener listener;
+
+    /**
+     * @param train what is read
+     * @param validation what is measured before the first and after the last step
+     * @param seed decides the order of the sequences
+     */
+    public TrainingLoop(
+            PackedDataset train,
+            Optional<PackedDataset> validation,
+            StageSettings settings,
+            long seed,
+            TrainingListener listener) {
+        this.train = train;
+        this.validation = validation;
+        this.settings = settings;
+        this.seed = seed;
+        this.listener = listener;
+    }
+
+    /**
+     * Trains to the end of the stage.
+     *
+     * @param manager parent of what the loop allocates
+     * @param checkpoints where the stage's state is kept; when it holds one, the run goes on from
+     *     it
+     * @throws NonFiniteException if a loss or gradient stops being finite; the last checkpoint
+     *     stands
+     * @throws IOException if a checkpoint cannot be written or read
+     */
+    public void run(Objective objective, NDManager manager, StageCheckpoints checkpoints)
+            throws IOException {
+        int length = train.sequenceLength();
+        long total = settings.steps(length);
+        LearningRateSchedule schedule = settings.schedule(length);
+        BatchOrder order = new BatchOrder(train.size(), settings.batchSize(), seed);
+        Map<String, NDArray> parameters = new LinkedHashMap<>();
+        objective.groups().forEach(parameters::putAll);
+        parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
+        try (TorchScript script = Scripts.training(AttentionTransfer.LOSS_SCALE);
+                AdamW optimizer = new AdamW(script, manager, objective.groups(), settings)) {
+            Map<String, NDArray> state = new LinkedHashMap<>(parameters);
+            state.putAll(optimizer.moments());
+            long done = checkpoints.restore(state);
+            listener.stageStarted(
+                    new TrainingListener.Stage(
+                            objective.stage(), done, total, settings.tokensPerStep(length)));
+            if (done == 0) {
+                validate(objective, manager, 0);
+            }
+            for (long step = done; step < total; step++) {
+                double loss = step(objective, manager, optimizer, order, schedule.at(step), step);
+                boolean last = step + 1 == total;
+                if (last || (step + 1) % settings.logEvery() == 0 || step == 0) {
+                    listener.stepFinished(
+                            new TrainingListener.Step(
+                                    objective.stage(),
+                                    step + 1,
+                                    loss,
+                                    schedule.at(step),
+                                    (step + 1) * settings.tokensPerStep(length)));
+                }
+                boolean due = settings.saveEvery() > 0 && (step + 1) % settings.saveEvery() == 0;
+                if (last) {
+                    validate(objective, manager, total);
+                }
+                if (last || due) {
+                    checkpoints.save(state, step + 1);
+                }
+            }
+            listener.stageFinished(objective.stage());
+        } finally {
+            parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
+        }
+    }
+
+    /**
+     * Computes loss and gradients of the first batch twice and times the second; nothing is
+     * updated.
+     *
+     * @param manager parent of what is allocated meanwhile
+     */
+    public double secondsPerStep(Objective objective, NDManager manager) {
+        BatchOrder order = new BatchOrder(train.size(), settings.batchSize(), seed);
+        Map<String, NDArray> parameters = new LinkedHashMap<>();
+        objective.groups().forEach(parameters::putAll);
+        parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
+        long started = 0;
+        try (NDManager scope = manager.newSubManager()) {
+            int[] indices = order.batch(0);
+            for (int i = 0; i < 2; i++) {
+                started = System.nanoTime();
+                objective.backward(
+                        batch(scope, train, indices, false), batch(scope, train, indices, true));
+            }
+            return (System.nanoTime() - started) * 1e-9;
+        } finally {
+            parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
+        }
+    }
+
+    private double step(
+            Objective objective,
+            NDManager manager,
+            AdamW optimizer,
+            BatchOrder order,
+            double learningRate,
+            long step) {
+        try (NDManager scope = manager.newSubManager()) {
+            int[] indices = order.batch(step);
+            // What is random inside a step (dropout) follows from the step's number.
+            scope.getEngine().setRandomSeed((int) (seed * 31 + step));
+            double loss =
+                    objective.backward(
+                            batch(scope, train, indices, false),
+                            batch(scope, train, indices, true));
+            refuseNonFinite("loss", loss, objective.stage(), step);
+            float norm = optimizer.step(step, learningRate);
+            refuseNonFinite("gradient norm", norm, objective.stage(), step);
+            return loss;
+        }
+    }
+
+    private static void refuseNonFinite(String what, double value, String stage, long step) {
+        if (!Double.isFinite(value)) {
+            throw new NonFiniteException(
+                    stage
+                            + ", step "
+                            + (step + 1)
+                            + ": the "
+                            + what
+                            + " is "
+                            + value
+                            + "; the learning rate may be too high. Lower `learning_rate` or raise"
+                            + " `warmup_ratio`, and go on from the last checkpoint with --resume.");
+        }
+    }
+
+    private void validate(Objective objective, NDManager manager, long step) {
+        if (validation.isEmpty()) {
+            return;
+        }
+        PackedDataset data = validation.get();
+        int count = Math.min(VALIDATION_SEQUENCES, data.size());
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            try (NDManager scope = manager.newSubManager()) {
+                int[] one = {i};
+                sum +=
+                        objective.loss(
+                                batch(scope, data, one, false), batch(scope, data, one, true));
+            }
+        }
+        listener.validated(new TrainingListener.Validation(objective.stage(), step, sum / count));
+    }
+
+    private static NDArray batch(
+            NDManager scope, PackedDataset data, int[] indices, boolean labels) {
+        int length = data.sequenceLength();
+        long[] flat = new long[indices.length * length];
+        for (int row = 0; row < indices.length; row++) {
+            Sequence sequence = data.get(indices[row]);
+            int[] values = labels ? sequence.labels() : sequence.ids();
+            for (int t = 0; t < length; t++) {
+                flat[row * length + t] = values[t];
+            }
+        }
+        return scope.create(flat, new Shape(indices.length, length));
+    }
+}
