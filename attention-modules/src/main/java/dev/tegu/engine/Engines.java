@@ -13,6 +13,8 @@ public final class Engines {
     static {
         // Nothing is fetched at run time: natives and tokenizers come with the class path.
         System.setProperty("ai.djl.offline", "true");
+        // Nor is anything sent: DJL would count its uses with its makers.
+        System.setProperty("OPT_OUT_TRACKING", "true");
         // The optimizing executor specialises on shapes; ours change from call to call, and each
         // new shape would cost more than it gains.
         System.setProperty("ai.djl.pytorch.graph_optimizer", "false");

@@ -121,7 +121,8 @@ public final class TorchScript implements AutoCloseable {
         try (NDArray marker = manager.create(0f)) {
             marker.setName("module_method:" + method);
             arguments.list.add(marker);
-            // `true` does not mean that gradients are recorded, the thread's grad mode does; `false`
+            // `true` does not mean that gradients are recorded, the thread's grad mode does;
+            // `false`
             // would give tensors that can never enter a gradient.
             return IValueUtils.forward(block, arguments.list, true);
         }

@@ -17,8 +17,8 @@ import java.util.List;
 
 /** Where the bytes of a written weight come from: start values, memory, or another file. */
 final class WeightSources {
-    /** Elements of a block when a weight is rewritten: 64 MiB of float32. */
-    private static final long BLOCK_ELEMENTS = 1 << 24;
+    /** Elements of a block when a weight is rewritten: 4 MiB of float32. */
+    private static final long BLOCK_ELEMENTS = 1 << 20;
 
     private WeightSources() {}
 

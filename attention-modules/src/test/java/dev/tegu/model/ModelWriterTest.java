@@ -15,6 +15,7 @@ import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Manifest;
+import dev.tegu.checkpoint.SharedFiles;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.config.InvalidValueException;
 import java.io.IOException;
@@ -92,6 +93,45 @@ class ModelWriterTest {
         assertTrue(TinyModels.distance(expected, TinyModels.logits(near)) > 1e-2);
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(same)) {
             assertEquals(!ties, files.has("lm_head.weight"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "fixtures/llama-gqa",
+                "fixtures/llama3-rope-tied",
+                "models/stories260K-hf-bf16-sharded"
+            })
+    void realTeachersStayThemselvesToo(String name) throws IOException {
+        Path teacher = SharedFiles.path(name);
+
+        Path same = convert(teacher, "same", LOLCATS.replace("WINDOW", "" + TinyModels.TOKENS));
+
+        float[] expected = TinyModels.logits(teacher);
+        double off = TinyModels.distance(expected, TinyModels.logits(same));
+        double largest = TinyModels.distance(expected, new float[expected.length]);
+        assertTrue(off <= 1e-5 * Math.max(1, largest), off + " of " + largest);
+    }
+
+    @Test
+    void startValuesAreThoseOfAModelInMemory() throws IOException {
+        Path teacher = teacher(DType.F32);
+        String spec = "{feature_map: {kind: hedgehog, init: normal}, window: {size: 4}}";
+
+        Path student = convert(teacher, "student", spec);
+
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
+            ModelConfig config =
+                    ModelConfig.parse(files.config(), "")
+                            .withLinearAttention(Optional.of(TinyModels.spec(spec)));
+            for (long seed : new long[] {5, 6}) {
+                try (DecoderModel model = DecoderModel.load(files, config, Device.cpu(), seed)) {
+                    boolean isEqual =
+                            Arrays.equals(TinyModels.logits(model), TinyModels.logits(student));
+                    assertEquals(seed == 5, isEqual);
+                }
+            }
         }
     }
 

@@ -125,12 +125,23 @@ public final class TinyModels {
         return largest;
     }
 
-    /** Moves every new parameter of a model off its start value. */
+    /** Moves every new parameter of a model off its start value, by at most 0.3. */
     public static void disturb(DecoderModel model) {
         for (int i = 0; i < model.layers().size(); i++) {
             for (Map.Entry<String, NDArray> p : model.layers().get(i).parameters().entrySet()) {
-                p.getValue().addi(0.125f * (i + 1) + p.getKey().length());
+                add(p.getValue(), 0.3, i + p.getKey().hashCode());
             }
+        }
+    }
+
+    /** Adds waves of the given height to an array, in place. */
+    public static void add(NDArray array, double height, int phase) {
+        float[] values = new float[Math.toIntExact(array.size())];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) (height * Math.sin((double) i + phase));
+        }
+        try (NDArray change = array.getManager().create(values, array.getShape())) {
+            array.addi(change);
         }
     }
 }

@@ -104,6 +104,31 @@ public final class TrainingLoop {
         }
     }
 
+    /**
+     * Computes loss and gradients of the first batch twice and times the second; nothing is
+     * updated.
+     *
+     * @param manager parent of what is allocated meanwhile
+     */
+    public double secondsPerStep(Objective objective, NDManager manager) {
+        BatchOrder order = new BatchOrder(train.size(), settings.batchSize(), seed);
+        Map<String, NDArray> parameters = new LinkedHashMap<>();
+        objective.groups().forEach(parameters::putAll);
+        parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
+        long started = 0;
+        try (NDManager scope = manager.newSubManager()) {
+            int[] indices = order.batch(0);
+            for (int i = 0; i < 2; i++) {
+                started = System.nanoTime();
+                objective.backward(
+                        batch(scope, train, indices, false), batch(scope, train, indices, true));
+            }
+            return (System.nanoTime() - started) * 1e-9;
+        } finally {
+            parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
+        }
+    }
+
     private double step(
             Objective objective,
             NDManager manager,

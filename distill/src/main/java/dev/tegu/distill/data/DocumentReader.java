@@ -57,7 +57,7 @@ final class DocumentReader {
     }
 
     private void readText(BufferedReader reader, Consumer<Document> sink) throws IOException {
-        TextPieces pieces = new TextPieces(reader, TextPieces.DEFAULT_LIMIT);
+        TextPieces pieces = new TextPieces(new NewlineReader(reader), TextPieces.DEFAULT_LIMIT);
         String piece = pieces.next();
         if (piece.isEmpty()) {
             return;

@@ -31,12 +31,12 @@ class RecallDocumentsTest {
         assertEquals(
                 """
                 Records:
-                pukifo: 1879
-                dale: orange
-                dizami: 1741
+                vinobu: zotive
+                lukanu: wool
+                potalu: 1879
                 Questions:
-                What is the value of dale? orange
-                What is the value of pukifo? 1879""",
+                What is the value of lukanu? wool
+                What is the value of potalu? 1879""",
                 RecallDocuments.generate(new StableRandom(0), 3, 2).text());
     }
 

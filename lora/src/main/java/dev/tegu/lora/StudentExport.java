@@ -1,0 +1,89 @@
+package dev.tegu.lora;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.DType;
+import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.checkpoint.StagedDirectory;
+import dev.tegu.checkpoint.StrictJson;
+import dev.tegu.model.ModelConfig;
+import dev.tegu.model.ModelWriter;
+import dev.tegu.model.TeguVersion;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** Writes a trained student in the forms that others read; the model is never loaded. */
+public final class StudentExport {
+    private StudentExport() {}
+
+    /**
+     * A model directory without adapters: each adapter is added to its weight in float32, and the
+     * sum rounded once. Time O(weights), memory one block of one weight and its adapter.
+     *
+     * @param student folder of a student, with or without adapters
+     * @param dtype type of the weights, F32, BF16 or F16; absent: the one each has. New parameters
+     *     stay float32
+     * @param output does not exist, or is empty
+     * @throws CheckpointException if the student is damaged, a value does not fit the type, or
+     *     there is something at {@code output}; nothing is written then
+     */
+    public static void huggingFace(Path student, Optional<DType> dtype, Path output)
+            throws IOException {
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(student)) {
+            ModelWriter writer = ModelWriter.copyOf(files);
+            dtype.ifPresent(writer::cast);
+            if (!PeftDirectory.isIn(student)) {
+                writer.write(output);
+                return;
+            }
+            try (PeftDirectory adapters = PeftDirectory.open(student, writer.model())) {
+                for (LoraTarget target : adapters.targets()) {
+                    writer.change(
+                            target.weight(), (rows, from) -> merged(rows, from, adapters, target));
+                }
+                writer.write(output);
+            }
+        }
+    }
+
+    private static NDArray merged(
+            NDArray rows, long from, PeftDirectory adapters, LoraTarget target) throws IOException {
+        NDManager scope = rows.getManager();
+        NDArray a = adapters.read(scope, target.nameOfA());
+        long to = from + rows.getShape().get(0);
+        NDArray b = adapters.read(scope, target.nameOfB()).get(from + ":" + to);
+        return LoraAdapters.mergedWeight(rows, a, b, adapters.settings().scale());
+    }
+
+    /**
+     * The adapters alone, in PEFT's files, with the student as their base model.
+     *
+     * @param student folder of a student with adapters
+     * @param output does not exist, or is empty
+     * @throws CheckpointException if there are no adapters, they are not the student's, or there is
+     *     something at {@code output}; nothing is written then
+     */
+    public static void peft(Path student, Path output) throws IOException {
+        Path config = student.resolve("config.json");
+        ModelConfig model =
+                ModelConfig.parse(HuggingFaceDirectory.readConfig(student), config.toString());
+        if (!PeftDirectory.isIn(student)) {
+            throw new CheckpointException(
+                    student
+                            + ": no adapters to export; train with `lora_finetune` first, or"
+                            + " export the whole model with `--format hf`");
+        }
+        try (PeftDirectory adapters = PeftDirectory.open(student, model);
+                StagedDirectory directory = StagedDirectory.create(output)) {
+            directory.copy(student.resolve(PeftDirectory.WEIGHTS), PeftDirectory.WEIGHTS);
+            Files.write(
+                    directory.path(PeftConfig.FILE_NAME),
+                    StrictJson.toBytes(PeftConfig.write(adapters.settings(), student.toString())));
+            directory.property("kind", "adapters").property("tegu_version", TeguVersion.NUMBER);
+            directory.commit();
+        }
+    }
+}

@@ -1,0 +1,292 @@
+package dev.tegu.lora;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.djl.ndarray.NDArray;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.DType;
+import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.checkpoint.Manifest;
+import dev.tegu.checkpoint.SafetensorsFile;
+import dev.tegu.checkpoint.StrictJson;
+import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelWriter;
+import dev.tegu.model.TinyModels;
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class StudentExportTest {
+    @TempDir Path dir;
+
+    private List<String> entries() throws IOException {
+        try (Stream<Path> files = Files.list(dir)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    @Test
+    void trainedStudentComesBackBitForBit() throws IOException {
+        Path student = Students.untrained(dir, false, DType.BF16);
+
+        float[] expected = Students.trained(dir, student, Students.TWO);
+
+        Path trained = dir.resolve("trained");
+        assertArrayEquals(expected, Students.logits(trained));
+        assertTrue(TinyModels.distance(expected, TinyModels.logits(trained)) > 1e-2);
+        Manifest.verify(trained);
+        ObjectNode config = StrictJson.read(trained.resolve("adapter_config.json"));
+        assertEquals("trained", config.get("base_model_name_or_path").asText());
+        try (HuggingFaceDirectory before = HuggingFaceDirectory.open(student);
+                HuggingFaceDirectory after = HuggingFaceDirectory.open(trained)) {
+            assertEquals(before.names(), after.names());
+            for (String name : before.names()) {
+                boolean isNew = name.contains("feature_map") || name.contains("window_factor");
+                assertEquals(!isNew, before.map(name).equals(after.map(name)), name);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "false, F32, , 1e-5",
+        "true, F32, , 1e-5",
+        "true, F32, F32, 1e-5",
+        "false, BF16, F32, 1e-5",
+        "false, F32, BF16, 0.03",
+        "true, BF16, , 0.03",
+        "false, F32, F16, 0.004"
+    })
+    void mergedExportIsTheStudentWithItsAdapters(
+            boolean ties, DType base, DType dtype, double tolerance) throws IOException {
+        Path student = Students.untrained(dir, ties, base);
+        float[] expected = Students.trained(dir, student, Students.ALL);
+        Path output = dir.resolve("export");
+
+        StudentExport.huggingFace(dir.resolve("trained"), Optional.ofNullable(dtype), output);
+
+        // Rounding grows with the logits, so errors are counted in parts of the largest.
+        double largest = TinyModels.distance(expected, new float[expected.length]);
+        double off = TinyModels.distance(expected, TinyModels.logits(output)) / largest;
+        double alone = TinyModels.distance(expected, TinyModels.logits(dir.resolve("trained")));
+        assertTrue(off <= tolerance, "off by " + off + " of the largest logit, " + largest);
+        assertTrue(alone / largest > 0.5, "adapters matter: " + alone);
+        assertFalse(Files.exists(output.resolve("adapter_config.json")));
+        assertFalse(Files.exists(output.resolve("adapter_model.safetensors")));
+        Manifest.verify(output);
+        DType type = dtype == null ? base : dtype;
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(output)) {
+            assertEquals(!ties, files.has("lm_head.weight"));
+            for (String name : files.names()) {
+                boolean isNew = name.contains("feature_map") || name.contains("window_factor");
+                assertEquals(isNew ? DType.F32 : type, files.info(name).dtype(), name);
+            }
+            String word =
+                    switch (type) {
+                        case F32 -> "float32";
+                        case BF16 -> "bfloat16";
+                        default -> "float16";
+                    };
+            assertEquals(word, files.config().get("dtype").asText());
+            assertFalse(files.config().has("torch_dtype"));
+        }
+        assertTrue(Files.exists(output.resolve("tokenizer.json")));
+        assertTrue(Files.exists(output.resolve("generation_config.json")));
+    }
+
+    @Test
+    void weightsWithoutAdapterKeepTheirBits() throws IOException {
+        Path student = Students.untrained(dir, false, DType.BF16);
+        Students.trained(dir, student, Students.TWO);
+        Path output = dir.resolve("export");
+
+        StudentExport.huggingFace(dir.resolve("trained"), Optional.empty(), output);
+
+        try (HuggingFaceDirectory before = HuggingFaceDirectory.open(dir.resolve("trained"));
+                HuggingFaceDirectory after = HuggingFaceDirectory.open(output)) {
+            assertEquals(before.names(), after.names());
+            for (String name : before.names()) {
+                boolean isMerged = name.matches(".*(q_proj|down_proj)\\.weight");
+                assertEquals(!isMerged, before.map(name).equals(after.map(name)), name);
+            }
+        }
+    }
+
+    @Test
+    void mergedWeightsAreTheSumAddedUpInDouble() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Students.trained(dir, student, Students.TWO);
+        Path trained = dir.resolve("trained");
+        Path output = dir.resolve("export");
+        String name = "model.layers.1.mlp.down_proj";
+        int out = 16;
+        int in = 24;
+
+        StudentExport.huggingFace(trained, Optional.empty(), output);
+
+        try (HuggingFaceDirectory before = HuggingFaceDirectory.open(trained);
+                HuggingFaceDirectory after = HuggingFaceDirectory.open(output);
+                SafetensorsFile adapters =
+                        SafetensorsFile.open(trained.resolve("adapter_model.safetensors"))) {
+            FloatBuffer w = before.map(name + ".weight").asFloatBuffer();
+            FloatBuffer merged = after.map(name + ".weight").asFloatBuffer();
+            String prefix = "base_model.model." + name;
+            FloatBuffer a = adapters.map(prefix + ".lora_A.weight").asFloatBuffer();
+            FloatBuffer b = adapters.map(prefix + ".lora_B.weight").asFloatBuffer();
+            for (int i = 0; i < out; i++) {
+                for (int j = 0; j < in; j++) {
+                    double product = 0;
+                    for (int k = 0; k < 2; k++) {
+                        product += (double) b.get(i * 2 + k) * a.get(k * in + j);
+                    }
+                    double expected = w.get(i * in + j) + 5.0 / 2 * product;
+                    assertEquals(expected, merged.get(i * in + j), 3e-7, i + ", " + j);
+                }
+            }
+        }
+    }
+
+    @Test
+    void weightsOfSeveralBlocksAreMergedInWhole() throws IOException {
+        ObjectNode config = TinyModels.config(true);
+        config.put("num_hidden_layers", 1).put("intermediate_size", 70_000);
+        LoraSettings settings = new LoraSettings(2, 5, List.of("up_proj", "down_proj"));
+        Path output = dir.resolve("export");
+        try (DecoderModel model = TinyModels.random(config, 1)) {
+            LoraAdapters adapters = LoraAdapters.create(model, settings, 1);
+            Students.train(adapters);
+            adapters.addTo(ModelWriter.of(model, config, DType.F32)).write(dir.resolve("model"));
+
+            StudentExport.huggingFace(dir.resolve("model"), Optional.empty(), output);
+
+            Map<String, NDArray> weights = model.layers().get(0).weights();
+            try (HuggingFaceDirectory files = HuggingFaceDirectory.open(output)) {
+                for (String role : settings.targetModules()) {
+                    String name = "base_model.model.model.layers.0.mlp." + role;
+                    NDArray merged =
+                            LoraAdapters.mergedWeight(
+                                    weights.get(role + ".weight"),
+                                    adapters.parameters().get(name + ".lora_A.weight"),
+                                    adapters.parameters().get(name + ".lora_B.weight"),
+                                    settings.scale());
+                    FloatBuffer written =
+                            files.map("model.layers.0.mlp." + role + ".weight").asFloatBuffer();
+                    float[] found = new float[written.remaining()];
+                    written.get(found);
+                    assertTrue(found.length > 1 << 20);
+                    assertEquals(0, TinyModels.distance(merged.toFloatArray(), found), 3e-7, role);
+                }
+            }
+        }
+    }
+
+    @Test
+    void studentWithoutAdaptersExportsAsItIs() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+
+        StudentExport.huggingFace(student, Optional.empty(), dir.resolve("export"));
+
+        assertEquals(Manifest.read(student), Manifest.read(dir.resolve("export")));
+    }
+
+    @Test
+    void peftExportHoldsTheAdaptersAlone() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        float[] expected = Students.trained(dir, student, Students.TWO);
+        Path trained = dir.resolve("trained");
+        Path output = dir.resolve("peft");
+
+        StudentExport.peft(trained, output);
+
+        try (Stream<Path> files = Files.list(output)) {
+            assertEquals(
+                    List.of("adapter_config.json", "adapter_model.safetensors", "manifest.json"),
+                    files.map(file -> file.getFileName().toString()).sorted().toList());
+        }
+        assertArrayEquals(
+                Files.readAllBytes(trained.resolve("adapter_model.safetensors")),
+                Files.readAllBytes(output.resolve("adapter_model.safetensors")));
+        ObjectNode config = StrictJson.read(output.resolve("adapter_config.json"));
+        assertEquals(trained.toString(), config.get("base_model_name_or_path").asText());
+        Manifest.verify(output);
+        // The adapters of the export are those of the student.
+        Files.delete(trained.resolve("adapter_config.json"));
+        Files.copy(output.resolve("adapter_config.json"), trained.resolve("adapter_config.json"));
+        assertArrayEquals(expected, Students.logits(trained));
+    }
+
+    @Test
+    void refusalsNameTheFaultAndLeaveNothing() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Path trained = dir.resolve("trained");
+        float[] expected = Students.trained(dir, student, Students.TWO);
+        List<String> before = entries();
+        Path output = dir.resolve("output");
+
+        CheckpointException none =
+                assertThrows(CheckpointException.class, () -> StudentExport.peft(student, output));
+        CheckpointException occupied =
+                assertThrows(
+                        CheckpointException.class,
+                        () -> StudentExport.huggingFace(trained, Optional.empty(), student));
+        CheckpointException occupiedToo =
+                assertThrows(CheckpointException.class, () -> StudentExport.peft(trained, student));
+
+        assertTrue(none.getMessage().contains("no adapters to export"), none.getMessage());
+        assertTrue(occupied.getMessage().contains("is not empty"), occupied.getMessage());
+        assertTrue(occupiedToo.getMessage().contains("is not empty"), occupiedToo.getMessage());
+        assertEquals(before, entries());
+        assertArrayEquals(expected, Students.logits(trained));
+    }
+
+    @Test
+    void halfAnAdapterIsAnErrorEverywhere() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Students.trained(dir, student, Students.TWO);
+        Path trained = dir.resolve("trained");
+        Files.delete(trained.resolve("adapter_config.json"));
+        List<String> before = entries();
+        Path output = dir.resolve("output");
+
+        assertThrows(CheckpointException.class, () -> Students.logits(trained));
+        assertThrows(CheckpointException.class, () -> StudentExport.peft(trained, output));
+        assertThrows(
+                CheckpointException.class,
+                () -> StudentExport.huggingFace(trained, Optional.empty(), output));
+
+        assertEquals(before, entries());
+    }
+
+    @Test
+    void adapterOfFloat16OverflowIsRefusedWhole() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Students.trained(dir, student, new LoraSettings(2, 1e7, List.of("q_proj")));
+        List<String> before = entries();
+
+        CheckpointException e =
+                assertThrows(
+                        CheckpointException.class,
+                        () ->
+                                StudentExport.huggingFace(
+                                        dir.resolve("trained"),
+                                        Optional.of(DType.F16),
+                                        dir.resolve("output")));
+
+        assertTrue(e.getMessage().contains("self_attn.q_proj.weight"), e.getMessage());
+        assertEquals(before, entries());
+    }
+}
