@@ -6,6 +6,7 @@ import dev.tegu.engine.TorchScript;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The attention layer in its two fast forms, each one TorchScript call.
@@ -20,8 +21,17 @@ public final class LinearAttention implements AutoCloseable {
     /** Rows of a chunk of the linear branch; results do not depend on it. */
     public static final int DEFAULT_CHUNK_SIZE = 64;
 
+    /** A part of the layer that an ablation can take away. */
+    public enum Branch {
+        /** Softmax over the last tokens. */
+        WINDOW,
+        /** The sum with constant state. */
+        LINEAR
+    }
+
     private final AttentionSpec spec;
     private final AttentionShape shape;
+    private final Set<Branch> ablated;
     private final TorchScript script;
 
     /**
@@ -30,8 +40,22 @@ public final class LinearAttention implements AutoCloseable {
      * @param chunkSize rows of a chunk, at least 1
      */
     public LinearAttention(AttentionSpec spec, AttentionShape shape, int chunkSize) {
+        this(spec, shape, chunkSize, Set.of());
+    }
+
+    /**
+     * A layer without some of its branches: they add nothing to numerator and denominator, and all
+     * else, states and parameters too, stays as it is. It tells what a branch carries in a trained
+     * layer.
+     *
+     * @param ablated branches to take away; one that the layer does not have changes nothing, and
+     *     without any branch the output is zero
+     */
+    public LinearAttention(
+            AttentionSpec spec, AttentionShape shape, int chunkSize, Set<Branch> ablated) {
         this.spec = spec;
         this.shape = shape;
+        this.ablated = Set.copyOf(ablated);
         this.script = TorchScript.load(LinearAttention.class, "attention.py", constants(chunkSize));
     }
 
@@ -56,6 +80,8 @@ public final class LinearAttention implements AutoCloseable {
         c.put("combine_kind", name(spec.combine().kind()));
         c.put("normalize", spec.normalize());
         c.put("chunk_size", (long) chunkSize);
+        c.put("ablate_window", ablated.contains(Branch.WINDOW));
+        c.put("ablate_linear", ablated.contains(Branch.LINEAR));
         return c;
     }
 

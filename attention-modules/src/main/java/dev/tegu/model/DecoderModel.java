@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A decoder-only transformer, teacher or student: embedding, layers, final norm, head.
@@ -34,7 +35,12 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final RopeTable ropeTable;
 
-    DecoderModel(ModelConfig config, NDManager manager, WeightSource source) throws IOException {
+    DecoderModel(
+            ModelConfig config,
+            NDManager manager,
+            WeightSource source,
+            Set<LinearAttention.Branch> ablated)
+            throws IOException {
         this.config = config;
         this.manager = manager;
         AttentionShape shape = config.shape();
@@ -58,7 +64,10 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
                         .map(
                                 spec ->
                                         new LinearAttention(
-                                                spec, shape, LinearAttention.DEFAULT_CHUNK_SIZE));
+                                                spec,
+                                                shape,
+                                                LinearAttention.DEFAULT_CHUNK_SIZE,
+                                                ablated));
         kernel.ifPresent(kernels::add);
         for (int i = 0; i < config.numLayers(); i++) {
             layers.add(
@@ -91,10 +100,21 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
      *     that Tegu knows
      */
     public static DecoderModel load(Path dir, Device device) throws IOException {
+        return load(dir, device, Set.of());
+    }
+
+    /**
+     * Loads a directory as {@link #load(Path, Device)} does, and takes branches of its linearized
+     * attention away.
+     *
+     * @param ablated branches that add nothing in any layer; softmax layers stay as they are
+     */
+    public static DecoderModel load(Path dir, Device device, Set<LinearAttention.Branch> ablated)
+            throws IOException {
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(dir)) {
             ModelConfig config =
                     ModelConfig.parse(files.config(), dir.resolve("config.json").toString());
-            return ModelLoader.load(files, config, device, 0);
+            return ModelLoader.load(files, config, device, 0, ablated);
         }
     }
 
@@ -107,7 +127,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     public static DecoderModel load(
             HuggingFaceDirectory files, ModelConfig config, Device device, long seed)
             throws IOException {
-        return ModelLoader.load(files, config, device, seed);
+        return ModelLoader.load(files, config, device, seed, Set.of());
     }
 
     /** A model with random weights (normal, 0.02, as transformers initializes), to be trained. */

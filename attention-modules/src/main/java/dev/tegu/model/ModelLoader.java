@@ -4,6 +4,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.AttentionParameter;
+import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.TensorInfo;
@@ -23,7 +24,11 @@ final class ModelLoader {
     private ModelLoader() {}
 
     static DecoderModel load(
-            HuggingFaceDirectory files, ModelConfig config, Device device, long seed)
+            HuggingFaceDirectory files,
+            ModelConfig config,
+            Device device,
+            long seed,
+            Set<LinearAttention.Branch> ablated)
             throws IOException {
         check(files, config);
         NDManager manager = Engines.newManager(device);
@@ -41,7 +46,8 @@ final class ModelLoader {
                         return entry.parameter().isPresent()
                                 ? TensorCodec.decodeWritable(manager, bytes, info.dtype(), shape)
                                 : TensorCodec.decode(manager, bytes, info.dtype(), shape);
-                    });
+                    },
+                    ablated);
         } catch (IOException | RuntimeException e) {
             manager.close();
             throw e;
@@ -68,7 +74,8 @@ final class ModelLoader {
                         normal.fill(values, random.split());
                     }
                     return DecoderModel.create(manager, values, entry.shape());
-                });
+                },
+                Set.of());
     }
 
     private static NDArray start(NDManager manager, ModelLayout.Entry entry, long seed) {

@@ -61,7 +61,14 @@
     return y.reshape([x.size(0), self.num_heads, x.size(2), x.size(3)])
 
   def combine(self, num_w: Tensor, den_w: Tensor, num_l: Tensor, den_l: Tensor, p: Dict[str, Tensor]) -> Tensor:
-    # numerators [B, H, T, D], denominators [B, H, T, 1]; a branch that is off is all zero
+    # numerators [B, H, T, D], denominators [B, H, T, 1]; a branch that is off is all zero, and so
+    # is one that is ablated
+    if self.ablate_window:
+      num_w = torch.zeros_like(num_w)
+      den_w = torch.zeros_like(den_w)
+    if self.ablate_linear:
+      num_l = torch.zeros_like(num_l)
+      den_l = torch.zeros_like(den_l)
     if self.combine_kind == "shared_denominator":
       if "window_factor" in p:
         factor = torch.sigmoid(p["window_factor"]).reshape([1, self.num_heads, 1, 1])

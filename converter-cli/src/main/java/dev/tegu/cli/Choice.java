@@ -40,7 +40,8 @@ final class Choice<E extends Enum<E>> implements ITypeConverter<E> {
                         + Nearest.hint(word, words));
     }
 
-    private static String written(Enum<?> constant) {
+    /** A constant as it is written. */
+    static String written(Enum<?> constant) {
         return constant.name().toLowerCase(Locale.ROOT);
     }
 }

@@ -1,6 +1,7 @@
 package dev.tegu.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tegu.attention.LinearAttention.Branch;
 import dev.tegu.cli.console.EvalConsole;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
@@ -13,7 +14,9 @@ import dev.tegu.eval.EvalTasks;
 import dev.tegu.eval.Evaluator;
 import dev.tegu.eval.ModelResults;
 import dev.tegu.eval.TaskResult;
+import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelConfig;
 import dev.tegu.model.StateSize;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
@@ -21,10 +24,13 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -35,12 +41,14 @@ import picocli.CommandLine.Option;
         name = "eval",
         header = "Measure a teacher or a student.",
         description =
-                "%nPrints a table, or with --json an object in the shape of lm-evaluation-harness."
+                "%nPrints a table, or with --json an object in the shape of lm-evaluation-harness"
+                        + " (of ablated students under `ablations`)."
                         + " `scripts/tegu list tasks` has the tasks.",
         footer = {
             "  scripts/tegu eval runs/demo/export --tasks perplexity,needle --data book.txt",
             "  scripts/tegu eval path/to/model --tasks recall --limit 20 --set recall.records=32"
-                    + " --json"
+                    + " --json",
+            "  scripts/tegu eval runs/demo/export --tasks recall --ablate window,linear"
         })
 final class EvalCommand extends TeguCommand {
     private static final String SET = "--set";
@@ -82,6 +90,15 @@ final class EvalCommand extends TeguCommand {
                         "Change a setting of a task, for example --set perplexity.context=512; may"
                                 + " be repeated.")
         private Map<String, String> settings = new LinkedHashMap<>();
+
+        @Option(
+                names = "--ablate",
+                split = ",",
+                paramLabel = "LIST",
+                description =
+                        "window, linear or both, joined by a comma: measure a student without that"
+                                + " branch of its attention too, each in a column of its own.")
+        private Set<Branch> ablated = new LinkedHashSet<>();
     }
 
     private static final class Output extends JsonOption {
@@ -95,15 +112,51 @@ final class EvalCommand extends TeguCommand {
     @Override
     public void run() {
         EvalSettings settings = settings();
-        try (DecoderModel model = DecoderModel.load(input.model, Engines.device(device.device));
-                HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(input.model);
-                EvalConsole progress = new EvalConsole(console(), name())) {
-            List<TaskResult> results =
-                    Evaluator.run(new EvalInput(model, tokenizer, data()), settings, progress);
-            OptionalLong bytes = OptionalLong.of(StateSize.atFullContext(model));
-            report(new EvalReport(List.of(new ModelResults(name(), bytes, settings, results))));
+        EvalData data = data();
+        List<ModelResults> results = new ArrayList<>();
+        try {
+            results.add(measure(name(), Set.of(), settings, data));
+            for (Branch branch : input.ablated) {
+                String name = name() + " without " + Choice.written(branch);
+                results.add(measure(name, Set.of(branch), settings, data));
+            }
+            report(new EvalReport(results));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    private ModelResults measure(
+            String name, Set<Branch> ablated, EvalSettings settings, EvalData data)
+            throws IOException {
+        try (DecoderModel model =
+                        AdaptedModels.load(input.model, Engines.device(device.device), ablated);
+                HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(input.model);
+                EvalConsole progress = new EvalConsole(console(), name)) {
+            // All of them, so that a branch that is not there is found before anything is measured.
+            input.ablated.forEach(branch -> refuseAbsent(branch, model.config()));
+            List<TaskResult> results =
+                    Evaluator.run(new EvalInput(model, tokenizer, data), settings, progress);
+            OptionalLong bytes = OptionalLong.of(StateSize.atFullContext(model));
+            return new ModelResults(name, bytes, settings, results);
+        }
+    }
+
+    private void refuseAbsent(Branch branch, ModelConfig model) {
+        boolean present =
+                model.linearAttention()
+                        .filter(
+                                attention ->
+                                        branch == Branch.WINDOW
+                                                ? attention.window().size() > 0
+                                                : attention.isLinear())
+                        .isPresent();
+        if (!present) {
+            throw new InputException(
+                    input.model
+                            + ": has no "
+                            + Choice.written(branch)
+                            + " branch to leave out; --ablate is for students that have it");
         }
     }
 
@@ -144,6 +197,11 @@ final class EvalCommand extends TeguCommand {
 
     private void report(EvalReport report) throws IOException {
         ObjectNode json = report.json(name());
+        for (Branch branch : input.ablated) {
+            String word = Choice.written(branch);
+            json.withObjectProperty("ablations")
+                    .set(word, report.json(name() + " without " + word));
+        }
         if (output.dir != null) {
             Files.createDirectories(output.dir);
             write("results.json", json.toPrettyString() + "\n");

@@ -1,6 +1,7 @@
 package dev.tegu.cli;
 
 import dev.tegu.attention.AttentionProbe;
+import dev.tegu.attention.LinearAttention;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -47,6 +48,7 @@ public final class Tegu implements Runnable {
         HelpStyle.apply(command);
         Choice.register(command, ListCommand.Listing.class);
         Choice.register(command, AttentionProbe.Form.class);
+        Choice.register(command, LinearAttention.Branch.class);
         return command.setExecutionExceptionHandler(Failures::onExecution)
                 .setParameterExceptionHandler(Failures::onArguments);
     }

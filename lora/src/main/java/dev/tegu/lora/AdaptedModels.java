@@ -1,9 +1,11 @@
 package dev.tegu.lora;
 
 import ai.djl.Device;
+import dev.tegu.attention.LinearAttention;
 import dev.tegu.model.DecoderModel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Set;
 
 /** Models with whatever stands beside them. */
 public final class AdaptedModels {
@@ -17,7 +19,17 @@ public final class AdaptedModels {
      *     adapters are not the model's
      */
     public static DecoderModel load(Path dir, Device device) throws IOException {
-        DecoderModel model = DecoderModel.load(dir, device);
+        return load(dir, device, Set.of());
+    }
+
+    /**
+     * The same without some branches of the linearized attention.
+     *
+     * @see DecoderModel#load(Path, Device, Set)
+     */
+    public static DecoderModel load(Path dir, Device device, Set<LinearAttention.Branch> ablated)
+            throws IOException {
+        DecoderModel model = DecoderModel.load(dir, device, ablated);
         try {
             if (PeftDirectory.isIn(dir)) {
                 LoraAdapters.load(model, dir);
