@@ -13,6 +13,7 @@ import dev.tegu.eval.EvalTasks;
 import dev.tegu.eval.Evaluator;
 import dev.tegu.eval.ModelResults;
 import dev.tegu.eval.TaskResult;
+import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.StateSize;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
@@ -95,7 +96,7 @@ final class EvalCommand extends TeguCommand {
     @Override
     public void run() {
         EvalSettings settings = settings();
-        try (DecoderModel model = DecoderModel.load(input.model, Engines.device(device.device));
+        try (DecoderModel model = AdaptedModels.load(input.model, Engines.device(device.device));
                 HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(input.model);
                 EvalConsole progress = new EvalConsole(console(), name())) {
             List<TaskResult> results =
