@@ -34,7 +34,8 @@ import picocli.CommandLine.Spec;
             InspectCommand.class,
             VerifyCommand.class,
             ListCommand.class,
-            CorpusCommand.class
+            CorpusCommand.class,
+            PretrainCommand.class
         },
         footer = {"  scripts/tegu list tasks", "  scripts/tegu validate configs/demo.yaml"})
 public final class Tegu implements Runnable {

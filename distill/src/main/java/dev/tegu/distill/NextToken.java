@@ -7,6 +7,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelLayout;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -36,6 +38,29 @@ public final class NextToken implements Objective {
         this.model = model;
         this.parameters = parameters;
         this.adapterDropout = adapterDropout;
+    }
+
+    /** The objective over every weight of a model, a tied head once. */
+    public static NextToken overAllWeights(String stage, DecoderModel model) {
+        ModelLayout layout = new ModelLayout(model.config());
+        List<NDArray> ends = model.ends();
+        Map<String, NDArray> weights = new LinkedHashMap<>();
+        weights.put(layout.embedding().name(), ends.get(0));
+        weights.put(layout.norm().name(), ends.get(1));
+        if (!model.config().tiesEmbeddings()) {
+            weights.put(layout.head().name(), ends.get(2));
+        }
+        for (int i = 0; i < model.layers().size(); i++) {
+            DecoderLayer layer = model.layers().get(i);
+            layout.layer(i)
+                    .forEach(entry -> weights.put(entry.name(), layer.weights().get(entry.role())));
+            layout.parameters(i)
+                    .forEach(
+                            entry ->
+                                    weights.put(
+                                            entry.name(), layer.parameters().get(entry.role())));
+        }
+        return new NextToken(stage, model, weights, 0);
     }
 
     @Override

@@ -21,15 +21,23 @@ public final class BpeTrainer {
 
     private BpeTrainer() {}
 
+    /** Learns from texts without marks, from frequencies alone. */
+    public static BpeVocabulary train(Stream<String> texts, int vocabSize) {
+        return train(texts, vocabSize, List.of());
+    }
+
     /**
      * Learns from texts without marks.
      *
      * @param texts the training texts; read once, and closed
+     * @param first texts that become tokens before anything is counted, in this order, each of them
+     *     two tokens that are there by then; so that words made of them are always cut there
      * @param vocabSize most token ids, marks included, {@link #SMALLEST_VOCABULARY} or more; fewer
      *     come out when no pair is left that occurs twice
-     * @throws IllegalArgumentException if {@code vocabSize} is too small
+     * @throws IllegalArgumentException if {@code vocabSize} is too small, or one of {@code first}
+     *     is not two tokens
      */
-    public static BpeVocabulary train(Stream<String> texts, int vocabSize) {
+    public static BpeVocabulary train(Stream<String> texts, int vocabSize, List<String> first) {
         if (vocabSize < SMALLEST_VOCABULARY) {
             throw new IllegalArgumentException(
                     "vocab_size: expected "
@@ -43,9 +51,10 @@ public final class BpeTrainer {
         List<String> tokens = new ArrayList<>(ids.keySet());
         List<BpeVocabulary.Merge> merges = new ArrayList<>();
         PairCounts counts = new PairCounts(words(texts, ids));
-        while (tokens.size() < vocabSize) {
-            PairCounts.Pair best = counts.mostFrequent();
-            if (best == null || counts.count(best) < 2) {
+        for (int i = 0; tokens.size() < vocabSize; i++) {
+            PairCounts.Pair best =
+                    i < first.size() ? halves(first.get(i), ids) : counts.mostFrequent();
+            if (best == null || (i >= first.size() && counts.count(best) < 2)) {
                 break;
             }
             String left = tokens.get(best.left());
@@ -58,6 +67,18 @@ public final class BpeTrainer {
             counts.merge(best, ids.get(left + right));
         }
         return new BpeVocabulary(tokens, merges);
+    }
+
+    private static PairCounts.Pair halves(String text, Map<String, Integer> ids) {
+        String symbols = ByteAlphabet.encode(text);
+        for (int i = 1; i < symbols.length(); i++) {
+            Integer left = ids.get(symbols.substring(0, i));
+            Integer right = ids.get(symbols.substring(i));
+            if (left != null && right != null) {
+                return new PairCounts.Pair(left, right);
+            }
+        }
+        throw new IllegalArgumentException("first: `" + text + "` is not two tokens");
     }
 
     /** Different words as byte ids with their frequency, in the order of their characters. */

@@ -2,6 +2,7 @@ package dev.tegu.eval.corpus;
 
 import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
+import java.util.Optional;
 
 /**
  * Size and mixture of the demo corpus.
@@ -15,9 +16,13 @@ import dev.tegu.config.InvalidValueException;
  * @param needleParts share of needles in statements
  * @param minRecords fewest records of a recall document, 1 or more
  * @param maxRecords most records of a recall document, {@code minRecords} to 10,000
+ * @param minQuestions fewest questions of a recall document, 1 to 16; one with fewer records asks
+ *     about each of them. Most: 16
  * @param minNeedleCharacters shortest passage around a needle, in characters, 200 or more
  * @param maxNeedleCharacters longest passage around a needle, in characters
- * @param seed seed of the world and of every document
+ * @param seed seed of every document
+ * @param worldSeed seed of the world's facts, {@code seed} if not given: another {@code seed} with
+ *     the same world makes other documents that tell the same facts
  */
 public record CorpusSettings(
         @Default("20000") int trainDocuments,
@@ -28,9 +33,14 @@ public record CorpusSettings(
         @Default("1") int needleParts,
         @Default("4") int minRecords,
         @Default("16") int maxRecords,
+        @Default("1") int minQuestions,
         @Default("200") int minNeedleCharacters,
         @Default("800") int maxNeedleCharacters,
-        @Default("0") long seed) {
+        @Default("0") long seed,
+        Optional<Long> worldSeed) {
+    /** Most questions of a recall document. */
+    static final int MOST_QUESTIONS = 16;
+
     /**
      * @throws InvalidValueException if a number is out of range
      */
@@ -48,6 +58,7 @@ public record CorpusSettings(
         }
         require("min_records", minRecords, 1, 10_000);
         require("max_records", maxRecords, minRecords, 10_000);
+        require("min_questions", minQuestions, 1, MOST_QUESTIONS);
         require("min_needle_characters", minNeedleCharacters, 200, 1_000_000);
         require("max_needle_characters", maxNeedleCharacters, minNeedleCharacters, 1_000_000);
     }

@@ -1,6 +1,7 @@
 package dev.tegu.eval.corpus;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.tegu.eval.probe.InventedWords;
 import dev.tegu.eval.probe.NeedleDocuments;
 import dev.tegu.eval.probe.RecallDocuments;
 import dev.tegu.eval.probe.StableRandom;
@@ -9,8 +10,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -33,7 +36,9 @@ public final class DemoCorpus {
     /** File of {@link #write}: statements alone, for perplexity and haystacks. */
     public static final String HELDOUT = "heldout.txt";
 
-    private static final int MOST_QUESTIONS = 16;
+    /** Enough to count words; all documents would only take longer. */
+    private static final int TOKENIZER_DOCUMENTS = 20_000;
+
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final CorpusSettings settings;
@@ -46,7 +51,8 @@ public final class DemoCorpus {
     public DemoCorpus(CorpusSettings settings) {
         this.settings = settings;
         StableRandom root = new StableRandom(settings.seed());
-        statements = new StatementDocuments(World.of(root.fork(0)));
+        StableRandom worldRoot = new StableRandom(settings.worldSeed().orElse(settings.seed()));
+        statements = new StatementDocuments(World.of(worldRoot.fork(0)));
         trainStream = root.fork(1);
         validationStream = root.fork(2);
         heldoutStream = root.fork(3);
@@ -62,20 +68,44 @@ public final class DemoCorpus {
         return documents(validationStream, settings.validationDocuments());
     }
 
+    /**
+     * A tokenizer for these documents, which cuts every invented word into its syllables, the same
+     * ones at the start of a line and after a space: a key that is cut in two ways is two keys to a
+     * small model.
+     *
+     * @param vocabSize most token ids
+     */
+    public BpeVocabulary tokenizer(int vocabSize) {
+        List<String> first = new ArrayList<>(InventedWords.syllables());
+        InventedWords.syllables().forEach(syllable -> first.add(" " + syllable));
+        return BpeTrainer.train(train().limit(TOKENIZER_DOCUMENTS), vocabSize, first);
+    }
+
     /** Statements alone, a paragraph a line, each line ended by a newline. */
     public String heldout() {
-        Set<String> known = new HashSet<>();
+        Set<Long> known = new HashSet<>();
         if (settings.statementParts() > 0) {
-            train().forEach(known::add);
+            train().forEach(document -> known.add(digest(document)));
         }
         StringBuilder text = new StringBuilder();
         for (int i = 0; text.length() < settings.heldoutCharacters(); i++) {
             String document = statements.generate(heldoutStream.fork(i));
-            if (!known.contains(document)) {
+            if (!known.contains(digest(document))) {
                 text.append(document).append('\n');
             }
         }
         return text.toString();
+    }
+
+    /** Equal for equal texts, and for others so seldom that a document is left out for nothing. */
+    private static long digest(String text) {
+        long digest = 0;
+        for (int i = 0; i < text.length(); i++) {
+            // An odd factor far from small powers of two spreads every character over all bits.
+            digest = (digest + text.charAt(i)) * 0x9E3779B97F4A7C15L;
+            digest ^= digest >>> 32;
+        }
+        return digest;
     }
 
     /**
@@ -110,7 +140,8 @@ public final class DemoCorpus {
 
     private String recall(StableRandom random) {
         int records = random.between(settings.minRecords(), settings.maxRecords());
-        int questions = random.between(1, Math.min(MOST_QUESTIONS, records));
+        int most = Math.min(CorpusSettings.MOST_QUESTIONS, records);
+        int questions = random.between(Math.min(settings.minQuestions(), most), most);
         return RecallDocuments.generate(random, records, questions).text();
     }
 

@@ -21,6 +21,15 @@ public final class InventedWords {
 
     private InventedWords() {}
 
+    /** Every syllable, in alphabetical order. */
+    public static List<String> syllables() {
+        return CONSONANTS
+                .chars()
+                .mapToObj(Character::toString)
+                .flatMap(c -> VOWELS.chars().mapToObj(vowel -> c + Character.toString(vowel)))
+                .toList();
+    }
+
     /** One word, of two or three syllables with the same chance. */
     public static String next(StableRandom random) {
         int syllables = random.between(2, 3);

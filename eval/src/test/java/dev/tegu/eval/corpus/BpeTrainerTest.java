@@ -19,6 +19,7 @@ import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -52,7 +53,8 @@ class BpeTrainerTest {
     }
 
     private static List<String> corpus() {
-        CorpusSettings settings = new CorpusSettings(400, 1, 1_000, 2, 1, 1, 4, 16, 200, 800, 1);
+        CorpusSettings settings =
+                new CorpusSettings(400, 1, 1_000, 2, 1, 1, 4, 16, 1, 200, 800, 1, Optional.empty());
         List<String> texts = new ArrayList<>(new DemoCorpus(settings).train().toList());
         texts.add(MIXED);
         texts.add(MIXED);
@@ -82,6 +84,38 @@ class BpeTrainerTest {
                         new Merge("e", "w")),
                 trained.merges());
         assertEquals("low", trained.tokens().get(261));
+    }
+
+    @Test
+    void firstTokensComeBeforeFrequentPairs() {
+        List<String> words = Collections.nCopies(5, "low");
+
+        BpeVocabulary trained =
+                BpeTrainer.train(
+                        words.stream(), BpeTrainer.SMALLEST_VOCABULARY + 3, List.of("ow", " ow"));
+
+        assertEquals(
+                List.of(new Merge("o", "w"), new Merge("\u0120", "ow"), new Merge("l", "ow")),
+                trained.merges());
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> BpeTrainer.train(words.stream(), 300, List.of("low")));
+    }
+
+    @Test
+    void theCorpusTokenizerCutsInventedWordsIntoSyllablesWhereverTheyStand(@TempDir Path dir)
+            throws IOException {
+        CorpusSettings settings =
+                new CorpusSettings(400, 1, 1_000, 2, 1, 1, 4, 16, 1, 200, 800, 1, Optional.empty());
+        new DemoCorpus(settings).tokenizer(768).write(dir, 256);
+
+        try (HuggingFaceTokenizer demo =
+                HuggingFaceTokenizer.newInstance(dir.resolve("tokenizer.json"))) {
+            String[] tokens = demo.encode("nitulu: vole\nvole", false, false).getTokens();
+            assertArrayEquals(
+                    new String[] {"ni", "tu", "lu", ":", "\u0120vo", "le", "\u010a", "vo", "le"},
+                    tokens);
+        }
     }
 
     @Test

@@ -18,6 +18,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -28,7 +29,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class DemoCorpusTest {
     private static CorpusSettings settings(int train, long seed) {
-        return new CorpusSettings(train, 100, 20_000, 2, 1, 1, 4, 16, 200, 800, seed);
+        return new CorpusSettings(
+                train, 100, 20_000, 2, 1, 1, 4, 16, 1, 200, 800, seed, Optional.empty());
     }
 
     private static String kind(String document) {
@@ -65,10 +67,51 @@ class DemoCorpusTest {
 
     @Test
     void partOfZeroLeavesAKindOut() {
-        CorpusSettings recallAlone = new CorpusSettings(100, 1, 1_000, 0, 1, 0, 4, 16, 200, 800, 0);
+        CorpusSettings recallAlone =
+                new CorpusSettings(100, 1, 1_000, 0, 1, 0, 4, 16, 1, 200, 800, 0, Optional.empty());
 
         assertTrue(
                 new DemoCorpus(recallAlone).train().allMatch(text -> kind(text).equals("recall")));
+    }
+
+    @Test
+    void recallDocumentsAskAtLeastAsOftenAsToldOrAboutEveryRecord() {
+        CorpusSettings settings =
+                new CorpusSettings(
+                        200, 1, 1_000, 0, 1, 0, 4, 16, 10, 200, 800, 0, Optional.empty());
+
+        for (String text : new DemoCorpus(settings).train().toList()) {
+            int records = text.substring(0, text.indexOf("\nQuestions:")).split("\n").length - 1;
+            int questions = text.split("What is the value").length - 1;
+            assertTrue(questions >= Math.min(10, records) && questions <= records, text);
+        }
+    }
+
+    @Test
+    void otherDocumentsOfTheSameWorldTellTheSameFacts() {
+        String one = heldout(1, Optional.empty());
+        String two = heldout(2, Optional.of(1L));
+
+        assertEquals(24, homes(one).size());
+        assertEquals(homes(one), homes(two));
+        assertNotEquals(one, two);
+        assertNotEquals(homes(one), homes(heldout(2, Optional.empty())));
+    }
+
+    private static String heldout(long seed, Optional<Long> worldSeed) {
+        return new DemoCorpus(
+                        new CorpusSettings(
+                                10, 1, 100_000, 2, 1, 1, 4, 16, 1, 200, 800, seed, worldSeed))
+                .heldout();
+    }
+
+    private static Map<String, String> homes(String text) {
+        Map<String, String> homes = new HashMap<>();
+        Matcher matcher = Pattern.compile("(\\w+) (?:lives|stands) in (\\w+)").matcher(text);
+        while (matcher.find()) {
+            homes.put(matcher.group(1), matcher.group(2));
+        }
+        return homes;
     }
 
     @Test
@@ -168,19 +211,61 @@ class DemoCorpusTest {
                 "statement_parts",
                 assertThrows(
                                 InvalidValueException.class,
-                                () -> new CorpusSettings(1, 1, 1_000, 0, 0, 0, 4, 16, 200, 800, 0))
+                                () ->
+                                        new CorpusSettings(
+                                                1,
+                                                1,
+                                                1_000,
+                                                0,
+                                                0,
+                                                0,
+                                                4,
+                                                16,
+                                                1,
+                                                200,
+                                                800,
+                                                0,
+                                                Optional.empty()))
                         .key());
         assertEquals(
                 "max_records",
                 assertThrows(
                                 InvalidValueException.class,
-                                () -> new CorpusSettings(1, 1, 1_000, 1, 0, 0, 4, 3, 200, 800, 0))
+                                () ->
+                                        new CorpusSettings(
+                                                1,
+                                                1,
+                                                1_000,
+                                                1,
+                                                0,
+                                                0,
+                                                4,
+                                                3,
+                                                1,
+                                                200,
+                                                800,
+                                                0,
+                                                Optional.empty()))
                         .key());
         assertEquals(
                 "max_needle_characters",
                 assertThrows(
                                 InvalidValueException.class,
-                                () -> new CorpusSettings(1, 1, 1_000, 1, 0, 0, 4, 5, 300, 299, 0))
+                                () ->
+                                        new CorpusSettings(
+                                                1,
+                                                1,
+                                                1_000,
+                                                1,
+                                                0,
+                                                0,
+                                                4,
+                                                5,
+                                                1,
+                                                300,
+                                                299,
+                                                0,
+                                                Optional.empty()))
                         .key());
     }
 }
