@@ -5,7 +5,6 @@ import ai.djl.Model;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValueUtils;
 import java.io.ByteArrayInputStream;
@@ -29,9 +28,13 @@ public final class TorchScript implements AutoCloseable {
     private final Model model;
     private final PtSymbolBlock block;
 
+    /** Carries the method's name; on the CPU, so that a call makes nothing on a GPU. */
+    private final NDArray marker;
+
     private TorchScript(Model model) {
         this.model = model;
         this.block = (PtSymbolBlock) model.getBlock();
+        this.marker = model.getNDManager().create(0f);
     }
 
     /**
@@ -117,15 +120,11 @@ public final class TorchScript implements AutoCloseable {
      *     first argument
      */
     public NDList call(String method, Arguments arguments) {
-        NDManager manager = arguments.list.get(0).getManager();
-        try (NDArray marker = manager.create(0f)) {
-            marker.setName("module_method:" + method);
-            arguments.list.add(marker);
-            // `true` does not mean that gradients are recorded, the thread's grad mode does;
-            // `false`
-            // would give tensors that can never enter a gradient.
-            return IValueUtils.forward(block, arguments.list, true);
-        }
+        marker.setName("module_method:" + method);
+        arguments.list.add(marker);
+        // `true` does not mean that gradients are recorded, the thread's grad mode does; `false`
+        // would give tensors that can never enter a gradient.
+        return IValueUtils.forward(block, arguments.list, true);
     }
 
     @Override

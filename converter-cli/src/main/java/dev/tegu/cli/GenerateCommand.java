@@ -3,6 +3,7 @@ package dev.tegu.cli;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.engine.Engines;
+import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.Generator;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
@@ -77,7 +78,7 @@ final class GenerateCommand extends TeguCommand {
                     spec.commandLine(),
                     "expected --max-new-tokens of 1 or more and --temperature of 0 or more");
         }
-        try (DecoderModel model = DecoderModel.load(input.model, Engines.device(device.device));
+        try (DecoderModel model = AdaptedModels.load(input.model, Engines.device(device.device));
                 HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(input.model)) {
             generate(model, tokenizer);
         } catch (IOException e) {

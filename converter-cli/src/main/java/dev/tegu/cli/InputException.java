@@ -1,20 +1,20 @@
 package dev.tegu.cli;
 
 /** An input named on the command line that is missing, unreadable, or not what it should be. */
-final class InputException extends RuntimeException {
+public final class InputException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     /**
      * @param message begins with the path
      */
-    InputException(String message) {
+    public InputException(String message) {
         super(message);
     }
 
     /**
      * @param message begins with the path
      */
-    InputException(String message, Throwable cause) {
+    public InputException(String message, Throwable cause) {
         super(message, cause);
     }
 }

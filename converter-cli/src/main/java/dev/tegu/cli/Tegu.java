@@ -2,6 +2,8 @@ package dev.tegu.cli;
 
 import dev.tegu.attention.AttentionProbe;
 import dev.tegu.attention.LinearAttention;
+import dev.tegu.cli.experiment.ExportSettings;
+import dev.tegu.model.TeguVersion;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -17,11 +19,15 @@ import picocli.CommandLine.Spec;
         description =
                 "%nResults go to stdout, talk and progress to stderr. `scripts/tegu COMMAND --help`"
                         + " explains a command.",
-        version = "tegu 0.1.0",
+        version = "tegu " + TeguVersion.NUMBER,
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
         subcommands = {
+            RunCommand.class,
+            ConvertCommand.class,
+            TrainCommand.class,
+            ExportCommand.class,
             ValidateCommand.class,
             EvalCommand.class,
             GenerateCommand.class,
@@ -49,6 +55,8 @@ public final class Tegu implements Runnable {
         Choice.register(command, ListCommand.Listing.class);
         Choice.register(command, AttentionProbe.Form.class);
         Choice.register(command, LinearAttention.Branch.class);
+        Choice.register(command, ExportSettings.Format.class);
+        Choice.register(command, ExportSettings.WeightType.class);
         return command.setExecutionExceptionHandler(Failures::onExecution)
                 .setParameterExceptionHandler(Failures::onArguments);
     }

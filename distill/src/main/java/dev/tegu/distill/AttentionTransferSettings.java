@@ -20,7 +20,7 @@ public record AttentionTransferSettings(
         @Default("[0.9, 0.999]") List<Double> betas,
         @Default("1.0") double maxGradNorm,
         @Default("10") int logEvery,
-        @Default("0") int saveEvery)
+        @Default("200") int saveEvery)
         implements StageSettings {
 
     /**

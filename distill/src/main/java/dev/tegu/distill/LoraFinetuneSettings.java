@@ -26,7 +26,7 @@ public record LoraFinetuneSettings(
         @Default("[0.9, 0.999]") List<Double> betas,
         @Default("1.0") double maxGradNorm,
         @Default("10") int logEvery,
-        @Default("0") int saveEvery,
+        @Default("200") int saveEvery,
         @Default("8") int r,
         @Default("16.0") double loraAlpha,
         @Default("0.0") double loraDropout,

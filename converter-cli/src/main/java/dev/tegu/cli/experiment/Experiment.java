@@ -29,6 +29,7 @@ public record Experiment(ExperimentConfig config, AttentionSpec method) {
                         config.attentionTransfer(),
                         config.loraFinetune(),
                         config.eval(),
+                        config.controls(),
                         config.export());
         return ConfigBinder.toNode(effective).toYaml();
     }

@@ -1,13 +1,16 @@
 package dev.tegu.cli.experiment;
 
+import dev.tegu.attention.AttentionPresets;
 import dev.tegu.config.ConfigNode;
 import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.config.Nearest;
 import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -24,6 +27,9 @@ import java.util.Optional;
  * @param attentionTransfer first training stage
  * @param loraFinetune second training stage
  * @param eval what is measured, of teacher and student
+ * @param controls what stands beside teacher and student in the evaluation, training-free: {@code
+ *     untrained} (the method at its start values), or names of presets, which take the method's
+ *     window size
  * @param export what is written at the end
  */
 public record ExperimentConfig(
@@ -37,12 +43,27 @@ public record ExperimentConfig(
         Optional<AttentionTransferSettings> attentionTransfer,
         Optional<LoraFinetuneSettings> loraFinetune,
         Optional<EvalSettings> eval,
+        @Default("[]") List<String> controls,
         Optional<ExportSettings> export) {
+
+    /** The control that is the method at its start values. */
+    public static final String UNTRAINED = "untrained";
 
     /**
      * @throws InvalidValueException if two settings do not fit each other
      */
     public ExperimentConfig {
+        controls = List.copyOf(controls);
+        for (String control : controls) {
+            if (!control.equals(UNTRAINED) && !AttentionPresets.NAMES.contains(control)) {
+                throw new InvalidValueException(
+                        "controls",
+                        "`"
+                                + control
+                                + "` is neither `untrained` nor a preset"
+                                + Nearest.hint(control, AttentionPresets.NAMES));
+            }
+        }
         refuseBlank("teacher", teacher);
         refuseBlank("output", output);
         if (methodOverrides.kind() != ConfigNode.Kind.MAPPING) {

@@ -23,11 +23,7 @@ public final class InventedWords {
 
     /** Every syllable, in alphabetical order. */
     public static List<String> syllables() {
-        return CONSONANTS
-                .chars()
-                .mapToObj(Character::toString)
-                .flatMap(c -> VOWELS.chars().mapToObj(vowel -> c + Character.toString(vowel)))
-                .toList();
+        return SYLLABLES;
     }
 
     /** One word, of two or three syllables with the same chance. */

@@ -1,0 +1,90 @@
+package dev.tegu.cli;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tegu.cli.experiment.Experiment;
+import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.cli.experiment.ExportSettings;
+import dev.tegu.cli.pipeline.Evaluation;
+import dev.tegu.cli.pipeline.Plan;
+import dev.tegu.cli.pipeline.RunDirectory;
+import dev.tegu.cli.pipeline.Training;
+import dev.tegu.eval.EvalReport;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+
+/** A whole experiment: convert, train, export, evaluate. */
+@Command(
+        name = "run",
+        header = "Linearize a model as an experiment says: convert, train, export, evaluate.",
+        description =
+                "%nLeaves under OUTPUT: student/ (trained), export/, eval/ (results of teacher and"
+                        + " student), metrics.jsonl, config.effective.yaml. Stages that the"
+                        + " experiment leaves out are skipped.",
+        footer = {
+            "  scripts/tegu run configs/demo.yaml",
+            "  scripts/tegu run configs/demo.yaml --set method=hedgehog --set output=runs/hedgehog"
+        })
+final class RunCommand extends TeguCommand {
+    @ArgGroup(exclusive = false, multiplicity = "1", heading = ConfigOptions.HEADING, order = 1)
+    private ConfigOptions config;
+
+    @ArgGroup(exclusive = false, heading = JsonOption.HEADING, order = 2)
+    private JsonOption output = new JsonOption();
+
+    @ArgGroup(exclusive = false, heading = RunOptions.HEADING, order = 3)
+    private RunOptions options = new RunOptions();
+
+    @Override
+    public void run() {
+        Experiment experiment = config.load();
+        try {
+            if (options.dryRun) {
+                out().print(Plan.of(experiment));
+            } else {
+                run(experiment);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private void run(Experiment experiment) throws IOException {
+        ExperimentConfig settings = experiment.config();
+        RunDirectory run =
+                RunDirectory.open(
+                        Path.of(settings.output()), experiment.effectiveYaml(), options.resume);
+        new Training(experiment, console()).run(run);
+        Path given = run.student();
+        if (settings.export().isPresent()) {
+            ExportSettings export = settings.export().get();
+            if (RunDirectory.isWritten(run.export())) {
+                console().say(run.export() + ": written by an earlier run");
+            } else {
+                ExportCommand.export(run.student(), run.export(), export);
+            }
+            if (export.format() == ExportSettings.Format.HF) {
+                given = run.export();
+            }
+        }
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("output", given.toString());
+        if (settings.eval().isPresent()) {
+            // What is given away is what is measured, read from the disk again.
+            EvalReport report = new Evaluation(experiment, console()).run(given, run.eval());
+            report.models().forEach(m -> json.set(m.name(), report.json(m.name())));
+            if (!output.json) {
+                out().print(report.text());
+            }
+        }
+        if (output.json) {
+            out().println(json);
+        } else {
+            out().println(given);
+        }
+        console().say("Next: scripts/tegu generate " + given + " --prompt TEXT");
+    }
+}

@@ -1,0 +1,149 @@
+package dev.tegu.cli.pipeline;
+
+import ai.djl.Device;
+import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.cli.console.Console;
+import dev.tegu.cli.console.TrainingConsole;
+import dev.tegu.cli.experiment.Experiment;
+import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.distill.AttentionTransfer;
+import dev.tegu.distill.LoraFinetuneSettings;
+import dev.tegu.distill.NextToken;
+import dev.tegu.distill.Objective;
+import dev.tegu.distill.StageCheckpoints;
+import dev.tegu.distill.StageSettings;
+import dev.tegu.distill.TrainingLoop;
+import dev.tegu.distill.data.DataSettings;
+import dev.tegu.distill.metrics.MetricsLog;
+import dev.tegu.distill.metrics.TrainingListener;
+import dev.tegu.engine.Engines;
+import dev.tegu.lora.LoraAdapters;
+import dev.tegu.lora.LoraSettings;
+import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelConfig;
+import dev.tegu.model.ModelWriter;
+import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** The training stages of an experiment: from a teacher's directory to a student's. */
+public final class Training {
+    private final Experiment experiment;
+    private final Console console;
+
+    /**
+     * @param console where progress goes
+     */
+    public Training(Experiment experiment, Console console) {
+        this.experiment = experiment;
+        this.console = console;
+    }
+
+    /** Runs the stages and writes the student, unless an earlier run has. */
+    public void run(RunDirectory run) throws IOException {
+        if (RunDirectory.isWritten(run.student())) {
+            console.say(run.student() + ": written by an earlier run");
+            return;
+        }
+        ExperimentConfig config = experiment.config();
+        Path teacher = Path.of(config.teacher());
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
+            // Made first: it refuses what cannot become a student before anything is computed.
+            ModelWriter writer = ModelWriter.student(files, experiment.method(), config.seed());
+            Device device = Engines.device(config.device());
+            try (DecoderModel model =
+                            DecoderModel.load(
+                                    files,
+                                    studentConfig(files, experiment),
+                                    device,
+                                    config.seed());
+                    HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
+                Stages stages = new Stages(run, model, tokenizer);
+                if (config.attentionTransfer().isPresent()) {
+                    try (AttentionTransfer transfer = new AttentionTransfer(model)) {
+                        stages.train(transfer, config.attentionTransfer().get());
+                    }
+                }
+                writer.parameters(model);
+                if (config.loraFinetune().isPresent()) {
+                    LoraFinetuneSettings settings = config.loraFinetune().get();
+                    LoraAdapters adapters =
+                            LoraAdapters.create(model, adapterSettings(settings), config.seed());
+                    stages.train(
+                            new NextToken(
+                                    "lora_finetune",
+                                    model,
+                                    adapters.parameters(),
+                                    settings.loraDropout()),
+                            settings);
+                    adapters.addTo(writer);
+                }
+                writer.write(run.student());
+            }
+        }
+    }
+
+    /** The teacher with the experiment's attention. */
+    static ModelConfig studentConfig(HuggingFaceDirectory files, Experiment experiment) {
+        return ModelConfig.parse(files.config(), files.path().resolve("config.json").toString())
+                .withLinearAttention(Optional.of(experiment.method()));
+    }
+
+    static LoraSettings adapterSettings(LoraFinetuneSettings settings) {
+        return new LoraSettings(settings.r(), settings.loraAlpha(), settings.targetModules());
+    }
+
+    /** Data and checkpoints that the stages share. */
+    private final class Stages {
+        private final RunDirectory run;
+        private final DecoderModel model;
+        private final Optional<TrainingData> data;
+
+        Stages(RunDirectory run, DecoderModel model, HuggingFaceTextTokenizer tokenizer) {
+            this.run = run;
+            this.model = model;
+            this.data = experiment.config().data().map(d -> TrainingData.load(d, tokenizer));
+            data.ifPresent(d -> console.say(d.toString()));
+        }
+
+        void train(Objective objective, StageSettings settings) throws IOException {
+            StageCheckpoints checkpoints =
+                    new StageCheckpoints(
+                            run.checkpoints(objective.stage()), identity(objective, settings));
+            try (MetricsLog metrics =
+                            MetricsLog.resume(
+                                    run.metrics(), objective.stage(), checkpoints.lastStep());
+                    TrainingConsole progress = new TrainingConsole(console)) {
+                new TrainingLoop(
+                                data.orElseThrow().train(),
+                                data.orElseThrow().validation(),
+                                settings,
+                                experiment.config().seed(),
+                                TrainingListener.all(List.of(metrics, progress)))
+                        .run(objective, model.manager(), checkpoints);
+            }
+        }
+
+        /** What a checkpoint of a stage belongs to. */
+        private Map<String, String> identity(Objective objective, StageSettings settings)
+                throws IOException {
+            Map<String, String> identity = new TreeMap<>();
+            identity.put("teacher", experiment.config().teacher());
+            identity.put("method", ConfigBinder.toMap(experiment.method()).toString());
+            identity.put(objective.stage(), ConfigBinder.toMap((Record) settings).toString());
+            identity.put("seed", String.valueOf(experiment.config().seed()));
+            DataSettings data = experiment.config().data().orElseThrow();
+            for (String file : data.train()) {
+                identity.put("data " + file, Files.size(Path.of(file)) + " bytes");
+            }
+            identity.put("sequence_length", String.valueOf(data.sequenceLength()));
+            return identity;
+        }
+    }
+}
