@@ -1,5 +1,6 @@
 package dev.tegu.cli.pipeline;
 
+import dev.tegu.distill.data.DataFormat;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.tokenizer.TextTokenizer;
@@ -24,11 +25,15 @@ record TrainingData(PackedDataset train, Optional<PackedDataset> validation) {
 
     private static PackedDataset load(
             DataSettings settings, List<String> files, TextTokenizer tokenizer) {
-        return PackedDataset.load(
-                files.stream().map(Path::of).toList(),
-                settings.format(),
-                settings.sequenceLength(),
-                tokenizer);
+        PackedDataset data =
+                PackedDataset.load(
+                        files.stream().map(Path::of).toList(),
+                        settings.format(),
+                        settings.sequenceLength(),
+                        tokenizer);
+        // Running text has one BOS a file; documents bring their own.
+        boolean opens = settings.format() == DataFormat.TEXT && tokenizer.bosId().isPresent();
+        return opens ? data.openedBy(tokenizer.bosId().getAsInt()) : data;
     }
 
     /** One line for a person. */

@@ -3,6 +3,7 @@ package dev.tegu.distill.data;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalInt;
 
 /**
  * All documents of some files joined to one stream of tokens and cut into sequences of one length.
@@ -17,11 +18,29 @@ public final class PackedDataset {
     private final TokenStream stream;
     private final int sequenceLength;
     private final int size;
+    private final OptionalInt opening;
 
-    private PackedDataset(TokenStream stream, int sequenceLength) {
+    private PackedDataset(TokenStream stream, int sequenceLength, OptionalInt opening) {
         this.stream = stream;
         this.sequenceLength = sequenceLength;
-        this.size = stream.size() / sequenceLength;
+        this.opening = opening;
+        this.size = stream.size() / ownTokens();
+    }
+
+    /** Tokens of a sequence that come from the stream. */
+    private int ownTokens() {
+        return sequenceLength - (opening.isPresent() ? 1 : 0);
+    }
+
+    /**
+     * The same text cut anew, each sequence opened by a mark, as prompts and evaluation windows
+     * are. A model leans on that mark: attention rests on it where there is nothing to look for,
+     * and a student that never saw it leave the window fails where one did.
+     *
+     * @param mark the model's BOS
+     */
+    public PackedDataset openedBy(int mark) {
+        return new PackedDataset(stream, sequenceLength, OptionalInt.of(mark));
     }
 
     /**
@@ -60,7 +79,7 @@ public final class PackedDataset {
                             + sequenceLength
                             + "; lower `sequence_length` or add text");
         }
-        return new PackedDataset(stream, sequenceLength);
+        return new PackedDataset(stream, sequenceLength, OptionalInt.empty());
     }
 
     /** Number of sequences, at least 1. */
@@ -80,7 +99,7 @@ public final class PackedDataset {
 
     /** Tokens after the last whole sequence, which are not used. */
     public int droppedTokens() {
-        return stream.size() - size * sequenceLength;
+        return stream.size() - size * ownTokens();
     }
 
     /**
@@ -91,6 +110,18 @@ public final class PackedDataset {
         if (index < 0 || index >= size) {
             throw new IndexOutOfBoundsException("sequence " + index + " of " + size);
         }
-        return stream.sequence(index * sequenceLength, sequenceLength);
+        Sequence own = stream.sequence(index * ownTokens(), ownTokens());
+        if (opening.isEmpty()) {
+            return own;
+        }
+        return new Sequence(
+                behind(opening.getAsInt(), own.ids()), behind(Sequence.IGNORED, own.labels()));
+    }
+
+    private static int[] behind(int first, int[] rest) {
+        int[] all = new int[rest.length + 1];
+        all[0] = first;
+        System.arraycopy(rest, 0, all, 1, rest.length);
+        return all;
     }
 }

@@ -35,6 +35,20 @@ final class PackedDatasetTest {
     }
 
     @Test
+    void aMarkMayOpenEverySequence() throws IOException {
+        Path file = write("a.txt", "abcdefg");
+
+        PackedDataset data =
+                PackedDataset.load(
+                                List.of(file), DataFormat.TEXT, 4, new CharTokenizer(false, false))
+                        .openedBy(CharTokenizer.BOS);
+
+        assertEquals("^abc^def", ids(data));
+        assertEquals(1, data.droppedTokens());
+        assertArrayEquals(new int[] {Sequence.IGNORED, 'd', 'e', 'f'}, data.get(1).labels());
+    }
+
+    @Test
     void withoutMarksTheTextsStandSideBySide() throws IOException {
         Path file = write("a.txt", "abcdef");
 
