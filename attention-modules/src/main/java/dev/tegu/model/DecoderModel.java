@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.LinearAttention;
@@ -300,9 +299,9 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         script.close();
     }
 
-    /** Float32 array of the given values, row-major. */
+    /** Float32 array of the given values, row-major, in libtorch's memory. */
     static NDArray create(NDManager manager, float[] values, List<Long> shape) {
         Shape dims = new Shape(shape.stream().mapToLong(Long::longValue).toArray());
-        return manager.create(values, dims).toType(DataType.FLOAT32, false);
+        return TensorCodec.owned(manager.create(values, dims));
     }
 }

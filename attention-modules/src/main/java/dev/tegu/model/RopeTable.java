@@ -49,8 +49,8 @@ final class RopeTable implements AutoCloseable {
         }
         close();
         Shape shape = new Shape(newLength, 2L * half);
-        cos = manager.create(c, shape);
-        sin = manager.create(s, shape);
+        cos = TensorCodec.owned(manager.create(c, shape));
+        sin = TensorCodec.owned(manager.create(s, shape));
         length = newLength;
     }
 

@@ -32,7 +32,7 @@ public final class TensorCodec {
         Shape dims = new Shape(shape);
         return switch (dtype) {
             case F32 -> manager.create(bytes, dims, DataType.FLOAT32);
-            case BF16 -> manager.create(widen(bytes), dims, DataType.FLOAT32);
+            case BF16 -> owned(manager.create(widen(bytes), dims, DataType.FLOAT32));
             case F16 -> {
                 try (NDArray half = manager.create(bytes, dims, DataType.FLOAT16)) {
                     yield half.toType(DataType.FLOAT32, true);
@@ -48,8 +48,19 @@ public final class TensorCodec {
      */
     public static NDArray decodeWritable(
             NDManager manager, ByteBuffer bytes, DType dtype, long[] shape) {
-        try (NDArray mapped = decode(manager, bytes, dtype, shape)) {
-            return mapped.duplicate();
+        return owned(decode(manager, bytes, dtype, shape));
+    }
+
+    /**
+     * Moves an array whose values stand in a Java buffer into memory of libtorch's, which is
+     * aligned: kernels sum in another order on other alignments, and where Java puts a buffer
+     * differs from run to run, so that one resumed from a checkpoint would differ in the last bits.
+     *
+     * @param array closed here
+     */
+    public static NDArray owned(NDArray array) {
+        try (array) {
+            return array.duplicate();
         }
     }
 

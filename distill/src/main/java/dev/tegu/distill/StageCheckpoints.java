@@ -11,7 +11,6 @@ import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.model.TensorCodec;
 import java.io.IOException;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -83,11 +82,16 @@ public final class StageCheckpoints {
                                     + ", this run's is "
                                     + entry.getValue().getShape());
                 }
-                entry.getValue()
-                        .set(
-                                file.map(entry.getKey())
-                                        .order(ByteOrder.LITTLE_ENDIAN)
-                                        .asFloatBuffer());
+                NDArray array = entry.getValue();
+                // Copied into the memory that is there: `set` would put a Java buffer in its place.
+                try (NDArray stored =
+                        TensorCodec.decode(
+                                array.getManager(),
+                                file.map(entry.getKey()),
+                                DType.F32,
+                                info.dimensions())) {
+                    stored.copyTo(array);
+                }
             }
         }
         return stepOf(last);

@@ -53,8 +53,10 @@ public final class LoraAdapters {
         NDArray[] scales = adapters.scales(model);
         for (LoraTarget target : LoraTarget.of(model.config(), settings)) {
             NDArray a =
-                    manager.create(
-                            startOfA(target, settings, seed), shape(target.shapeOfA(settings)));
+                    TensorCodec.owned(
+                            manager.create(
+                                    startOfA(target, settings, seed),
+                                    shape(target.shapeOfA(settings))));
             NDArray b = manager.zeros(shape(target.shapeOfB(settings)), DataType.FLOAT32);
             adapters.attach(model, target, a, b, scales[target.layer()]);
         }
