@@ -23,8 +23,7 @@ import picocli.CommandLine.Option;
                         + " their start values. `run` converts and trains.",
         footer = {
             "  scripts/tegu convert --teacher path/to/model --method lolcats --output students/a",
-            "  scripts/tegu convert --teacher path/to/model --method my-method.yaml --output"
-                    + " students/b --set window.size=32"
+            "  scripts/tegu convert --teacher path/to/model --method my.yaml --output students/b"
         })
 final class ConvertCommand extends TeguCommand {
     @ArgGroup(exclusive = false, multiplicity = "1", heading = "%nInput:%n", order = 1)

@@ -9,10 +9,10 @@ import dev.tegu.cli.pipeline.Evaluation;
 import dev.tegu.cli.pipeline.Plan;
 import dev.tegu.cli.pipeline.RunDirectory;
 import dev.tegu.cli.pipeline.Training;
-import dev.tegu.eval.EvalReport;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 
@@ -57,11 +57,15 @@ final class RunCommand extends TeguCommand {
         RunDirectory run =
                 RunDirectory.open(
                         Path.of(settings.output()), experiment.effectiveYaml(), options.resume);
+        Optional<Evaluation> evaluation =
+                settings.eval().map(ignored -> new Evaluation(experiment, console()));
+        boolean wasThere = RunDirectory.isWritten(run.student());
         new Training(experiment, console()).run(run);
         Path given = run.student();
         if (settings.export().isPresent()) {
             ExportSettings export = settings.export().get();
-            if (RunDirectory.isWritten(run.export())) {
+            wasThere = RunDirectory.isWritten(run.export());
+            if (wasThere) {
                 console().say(run.export() + ": written by an earlier run");
             } else {
                 ExportCommand.export(run.student(), run.export(), export);
@@ -72,12 +76,11 @@ final class RunCommand extends TeguCommand {
         }
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("output", given.toString());
-        if (settings.eval().isPresent()) {
-            // What is given away is what is measured, read from the disk again.
-            EvalReport report = new Evaluation(experiment, console()).run(given, run.eval());
-            report.models().forEach(m -> json.set(m.name(), report.json(m.name())));
+        if (evaluation.isPresent()) {
+            Evaluation.Results results = measure(evaluation.get(), given, run.eval(), wasThere);
+            json.setAll(results.models());
             if (!output.json) {
-                out().print(report.text());
+                out().print(results.table());
             }
         }
         if (output.json) {
@@ -86,5 +89,17 @@ final class RunCommand extends TeguCommand {
             out().println(given);
         }
         console().say("Next: scripts/tegu generate " + given + " --prompt TEXT");
+    }
+
+    /** What is given away is what is measured, read from the disk again. */
+    private Evaluation.Results measure(
+            Evaluation evaluation, Path model, Path dir, boolean wasThere) throws IOException {
+        Optional<Evaluation.Results> earlier =
+                wasThere ? evaluation.earlier(dir) : Optional.empty();
+        if (earlier.isPresent()) {
+            console().say(dir + ": written by an earlier run");
+            return earlier.get();
+        }
+        return evaluation.run(model, dir);
     }
 }

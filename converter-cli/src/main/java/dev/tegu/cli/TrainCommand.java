@@ -18,8 +18,7 @@ import picocli.CommandLine.Command;
                 "%nConverts the teacher, trains, and writes OUTPUT/student. `run` also evaluates and"
                         + " exports.",
         footer = {
-            "  scripts/tegu train configs/demo.yaml --set output=runs/longer"
-                    + " --set attention_transfer.tokens=1_000_000",
+            "  scripts/tegu train configs/demo.yaml --set output=runs/train --set seed=1",
             "  scripts/tegu train configs/demo.yaml --dry-run"
         })
 final class TrainCommand extends TeguCommand {

@@ -3,6 +3,7 @@ package dev.tegu.cli;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Manifest;
+import dev.tegu.checkpoint.SafetensorsFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -16,13 +17,17 @@ import picocli.CommandLine.Parameters;
         name = "verify",
         header = "Check that a model directory is whole.",
         description =
-                "%nReads every byte and compares it with the manifest, where there is one; checks"
+                "%nReads every byte of a model, or of adapters exported alone, and compares it with"
+                        + " the manifest, where there is one; checks"
                         + " the headers of the weights against each other and against the index.",
         footer = {
             "  scripts/tegu verify runs/demo/export",
             "  scripts/tegu verify path/to/huggingface/directory"
         })
 final class VerifyCommand extends TeguCommand {
+    /** PEFT's name for the file of adapters. */
+    private static final String ADAPTERS = "adapter_model.safetensors";
+
     @ArgGroup(exclusive = false, multiplicity = "1", heading = "%nInput:%n")
     private Input input;
 
@@ -42,7 +47,7 @@ final class VerifyCommand extends TeguCommand {
             if (hasManifest) {
                 Manifest.verify(dir);
             }
-            HuggingFaceDirectory.open(dir).close();
+            openWeights(dir, hasManifest);
         } catch (CheckpointException e) {
             throw new VerificationException(e.getMessage());
         } catch (IOException e) {
@@ -54,5 +59,16 @@ final class VerifyCommand extends TeguCommand {
                                         ? ": whole, every file as the manifest says"
                                         : ": headers and index agree; there is no manifest, so the"
                                                 + " bytes of the weights were not compared"));
+    }
+
+    /** Checks the headers: of a model's weights, or of adapters that were exported alone. */
+    private static void openWeights(Path dir, boolean hasManifest) throws IOException {
+        boolean isAdapters =
+                hasManifest && "adapters".equals(Manifest.read(dir).properties().get("kind"));
+        if (isAdapters) {
+            SafetensorsFile.open(dir.resolve(ADAPTERS)).close();
+        } else {
+            HuggingFaceDirectory.open(dir).close();
+        }
     }
 }

@@ -80,6 +80,14 @@ public record ExperimentConfig(
                     attentionTransfer.isPresent() ? "attention_transfer" : "lora_finetune",
                     "a stage needs the block `data`");
         }
+        boolean givesAdapters =
+                export.filter(e -> e.format() == ExportSettings.Format.PEFT).isPresent();
+        if (givesAdapters && loraFinetune.isEmpty()) {
+            throw new InvalidValueException(
+                    "export.format",
+                    "`peft` exports adapters, and without `lora_finetune` there are none; use `hf`,"
+                            + " or add that block");
+        }
         eval.ifPresent(settings -> refuseMissingText(settings, data));
     }
 

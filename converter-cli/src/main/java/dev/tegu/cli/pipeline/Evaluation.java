@@ -1,6 +1,8 @@
 package dev.tegu.cli.pipeline;
 
 import ai.djl.Device;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tegu.attention.AttentionPresets;
 import dev.tegu.attention.AttentionSpec;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
@@ -29,25 +31,68 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 
 /** The evaluation of an experiment: teacher, student and controls side by side. */
 public final class Evaluation {
+    private static final String TABLE = "results.md";
+    private static final JsonMapper JSON = new JsonMapper();
+
     private final Experiment experiment;
     private final EvalSettings settings;
     private final Console console;
+    private final EvalData data;
     private final List<ModelResults> results = new ArrayList<>();
 
     /**
+     * What was measured.
+     *
+     * @param table models side by side, for people
+     * @param models each model's results by its name, in the shape of lm-evaluation-harness
+     */
+    public record Results(String table, Map<String, JsonNode> models) {
+        /** Keeps the order. */
+        public Results {
+            models = Collections.unmodifiableMap(new LinkedHashMap<>(models));
+        }
+    }
+
+    /**
+     * Reads the texts, so that one that is missing is found before hours of training.
+     *
      * @param experiment one with the block {@code eval}
      * @param console where progress goes
+     * @throws InputException if a text cannot be read
      */
     public Evaluation(Experiment experiment, Console console) {
         this.experiment = experiment;
         this.settings = experiment.config().eval().orElseThrow();
         this.console = console;
+        this.data = texts(experiment);
+    }
+
+    /**
+     * Results that an earlier run of the same experiment left, if it came to its end.
+     *
+     * @param dir where they were written
+     */
+    public Optional<Results> earlier(Path dir) throws IOException {
+        Path table = dir.resolve(TABLE);
+        if (!Files.exists(table)) {
+            return Optional.empty();
+        }
+        List<String> names = new ArrayList<>(List.of("teacher", "student"));
+        names.addAll(experiment.config().controls());
+        Map<String, JsonNode> models = new LinkedHashMap<>();
+        for (String name : names) {
+            models.put(name, JSON.readTree(Files.readString(dir.resolve(name + ".json"))));
+        }
+        return Optional.of(new Results(Files.readString(table), models));
     }
 
     /**
@@ -56,39 +101,41 @@ public final class Evaluation {
      * @param student directory of the student to measure, as it would be given away
      * @param dir where {@code NAME.json} of each model and {@code results.md} go
      */
-    public EvalReport run(Path student, Path dir) throws IOException {
+    public Results run(Path student, Path dir) throws IOException {
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
         Device device = Engines.device(config.device());
-        EvalData data = data();
         try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
             try (DecoderModel model = DecoderModel.load(teacher, device)) {
-                measure("teacher", model, tokenizer, data);
+                measure("teacher", model, tokenizer);
             }
             try (DecoderModel model = AdaptedModels.load(student, device)) {
-                measure("student", model, tokenizer, data);
+                measure("student", model, tokenizer);
             }
             for (String control : config.controls()) {
                 try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher);
                         DecoderModel model =
                                 DecoderModel.load(
                                         files, control(files, control), device, config.seed())) {
-                    measure(control, model, tokenizer, data);
+                    measure(control, model, tokenizer);
                 }
             }
         }
         EvalReport report = new EvalReport(results);
         Files.createDirectories(dir);
+        // A table says that everything else is there: none while they are written anew.
+        Files.deleteIfExists(dir.resolve(TABLE));
+        Map<String, JsonNode> models = new LinkedHashMap<>();
         for (ModelResults model : results) {
-            String json = report.json(model.name()).toPrettyString();
-            write(dir, model.name() + ".json", json + "\n");
+            JsonNode json = report.json(model.name());
+            models.put(model.name(), json);
+            write(dir, model.name() + ".json", json.toPrettyString() + "\n");
         }
-        write(dir, "results.md", report.markdown());
-        return report;
+        write(dir, TABLE, report.markdown());
+        return new Results(report.text(), models);
     }
 
-    private void measure(
-            String name, DecoderModel model, HuggingFaceTextTokenizer tokenizer, EvalData data) {
+    private void measure(String name, DecoderModel model, HuggingFaceTextTokenizer tokenizer) {
         try (EvalConsole progress = new EvalConsole(console, name)) {
             results.add(
                     new ModelResults(
@@ -115,7 +162,7 @@ public final class Evaluation {
                 .withLinearAttention(Optional.of(spec));
     }
 
-    private EvalData data() {
+    private static EvalData texts(Experiment experiment) {
         List<EvalData.NamedText> texts = new ArrayList<>();
         List<String> paths =
                 experiment.config().data().map(DataSettings::evaluationTexts).orElse(List.of());

@@ -25,13 +25,16 @@ public final class RunDirectory {
     private static final String CONFIG = "config.effective.yaml";
 
     private final Path root;
+    private final String effectiveYaml;
 
-    private RunDirectory(Path root) {
+    private RunDirectory(Path root, String effectiveYaml) {
         this.root = root;
+        this.effectiveYaml = effectiveYaml;
     }
 
     /**
-     * Makes the directory of a new run, or finds that of a run to go on with.
+     * Finds the place of a new run, or that of a run to go on with; writes nothing, so that a run
+     * whose inputs are refused leaves nothing.
      *
      * @param effectiveYaml all settings of the run
      * @param resume whether an earlier run may be gone on with; it must have the same settings
@@ -43,7 +46,7 @@ public final class RunDirectory {
         Path config = root.resolve(CONFIG);
         if (resume && Files.exists(config)) {
             refuseDifference(root, Files.readString(config), effectiveYaml);
-            return new RunDirectory(root);
+            return new RunDirectory(root, effectiveYaml);
         }
         if (Files.exists(root) && !isEmptyDirectory(root)) {
             throw new CheckpointException(
@@ -51,11 +54,19 @@ public final class RunDirectory {
                             + ": exists and is not empty; name another `output`, remove it, or go on"
                             + " with an interrupted run by --resume");
         }
+        return new RunDirectory(root, effectiveYaml);
+    }
+
+    /** Makes the directory with the run's settings, unless it is that of an earlier run. */
+    public void begin() throws IOException {
+        Path config = root.resolve(CONFIG);
+        if (Files.exists(config)) {
+            return;
+        }
         Files.createDirectories(root);
         Path partial = root.resolve("." + CONFIG + ".partial");
         Files.writeString(partial, effectiveYaml);
         Files.move(partial, config, StandardCopyOption.ATOMIC_MOVE);
-        return new RunDirectory(root);
     }
 
     private static boolean isEmptyDirectory(Path path) throws IOException {

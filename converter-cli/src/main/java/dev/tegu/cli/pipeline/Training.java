@@ -65,6 +65,7 @@ public final class Training {
                                     config.seed());
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
                 Stages stages = new Stages(run, model, tokenizer);
+                run.begin();
                 if (config.attentionTransfer().isPresent()) {
                     try (AttentionTransfer transfer = new AttentionTransfer(model)) {
                         stages.train(transfer, config.attentionTransfer().get());

@@ -1,0 +1,171 @@
+package dev.tegu.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A whole experiment on a model of two layers, and what can be done with its results. */
+final class RunCommandTest {
+    @TempDir private static Path shared;
+    private static Path output;
+    private static String config;
+    private static Invocation run;
+
+    @TempDir private Path dir;
+
+    @BeforeAll
+    static void runTheExperiment() throws IOException {
+        TinyTeacher.writeInto(shared);
+        output = shared.resolve("out");
+        config =
+                Files.writeString(shared.resolve("a.yaml"), TinyTeacher.experiment(shared))
+                        .toString();
+        run = Invocation.of("run", config);
+    }
+
+    @Test
+    void itLeavesWhatIsDocumented() throws IOException {
+        assertEquals(0, run.exitCode(), run.err());
+        assertTrue(run.out().endsWith(output.resolve("export") + "\n"), run.out());
+        assertTrue(
+                run.out()
+                        .lines()
+                        .findFirst()
+                        .orElseThrow()
+                        .matches("task +metric +teacher +student +untrained"),
+                run.out());
+        try (Stream<Path> files = Files.list(output)) {
+            assertEquals(
+                    "[checkpoints, config.effective.yaml, eval, export, metrics.jsonl, student]",
+                    files.map(file -> file.getFileName().toString()).sorted().toList().toString());
+        }
+        try (Stream<Path> files = Files.list(output.resolve("eval"))) {
+            assertEquals(
+                    "[results.md, student.json, teacher.json, untrained.json]",
+                    files.map(file -> file.getFileName().toString()).sorted().toList().toString());
+        }
+        String metrics = Files.readString(output.resolve("metrics.jsonl"));
+        assertTrue(metrics.contains("attention_transfer"), metrics);
+        assertTrue(metrics.contains("lora_finetune"), metrics);
+    }
+
+    @Test
+    void studentAndExportVerify() {
+        for (String name : new String[] {"student", "export"}) {
+            Invocation verify = Invocation.of("verify", output.resolve(name).toString());
+
+            assertEquals(0, verify.exitCode(), verify.err());
+        }
+    }
+
+    @Test
+    void anEvaluationOfTheExportGivesTheNumbersOfTheRun() throws IOException {
+        Invocation eval =
+                Invocation.of(
+                        "eval",
+                        output.resolve("export").toString(),
+                        "--tasks=perplexity,recall",
+                        "--data=" + shared.resolve("text.txt"),
+                        "--limit=2",
+                        "--set=perplexity.context=64",
+                        "--set=perplexity.max_tokens=128",
+                        "--set=recall.records=3",
+                        "--device=cpu",
+                        "--json");
+
+        assertEquals(0, eval.exitCode(), eval.err());
+        JsonMapper json = new JsonMapper();
+        JsonNode ofTheRun = json.readTree(output.resolve("eval/student.json").toFile());
+        assertEquals(ofTheRun.path("results"), json.readTree(eval.out()).path("results"));
+    }
+
+    @Test
+    void theExportGenerates() {
+        Invocation generate =
+                Invocation.of(
+                        "generate",
+                        output.resolve("export").toString(),
+                        "--prompt=The cat",
+                        "--max-new-tokens=12",
+                        "--greedy",
+                        "--device=cpu");
+
+        assertEquals(0, generate.exitCode(), generate.err());
+        assertTrue(generate.out().startsWith("The cat"), generate.out());
+        assertTrue(generate.err().contains(" bytes of state"), generate.err());
+    }
+
+    @Test
+    void theAdaptersAloneAreExported() {
+        Path adapters = dir.resolve("adapters");
+
+        Invocation export =
+                Invocation.of(
+                        "export",
+                        output.resolve("student").toString(),
+                        "--format=peft",
+                        "--output=" + adapters);
+
+        assertEquals(0, export.exitCode(), export.err());
+        assertEquals(adapters + "\n", export.out());
+        assertTrue(Files.exists(adapters.resolve("adapter_model.safetensors")));
+        assertEquals(0, Invocation.of("verify", adapters.toString()).exitCode());
+    }
+
+    @Test
+    void resumingAFinishedRunChangesNothingAndShowsItsResults() throws IOException {
+        Map<Path, FileTime> before = times();
+
+        Invocation again = Invocation.of("run", config, "--resume");
+        Invocation json = Invocation.of("run", config, "--resume", "--json");
+
+        assertEquals(0, again.exitCode(), again.err());
+        assertEquals(before, times());
+        assertTrue(again.out().contains("token_perplexity"), again.out());
+        assertTrue(again.out().endsWith(output.resolve("export") + "\n"), again.out());
+        assertEquals(
+                new JsonMapper().readTree(output.resolve("eval/teacher.json").toFile()),
+                new JsonMapper().readTree(json.out()).path("teacher"));
+    }
+
+    @Test
+    void aRunOfOtherSettingsIsNotGoneOnWith() {
+        Invocation other = Invocation.of("run", config, "--resume", "--set=seed=1");
+
+        assertEquals(4, other.exitCode(), other.err());
+        assertTrue(other.err().contains("`seed: 0` there, `seed: 1` here"), other.err());
+    }
+
+    @Test
+    void aDryRunPrintsThePlanAndWritesNothing() {
+        Path none = dir.resolve("none");
+
+        Invocation plan = Invocation.of("train", config, "--dry-run", "--set=output=" + none);
+
+        assertEquals(0, plan.exitCode(), plan.err());
+        assertTrue(plan.out().startsWith("method: 2 of 2 layers linearized"), plan.out());
+        assertTrue(Files.notExists(none));
+    }
+
+    private static Map<Path, FileTime> times() throws IOException {
+        Map<Path, FileTime> times = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(output)) {
+            for (Path file : files.toList()) {
+                times.put(file, Files.getLastModifiedTime(file));
+            }
+        }
+        return times;
+    }
+}
