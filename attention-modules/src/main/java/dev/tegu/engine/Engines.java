@@ -15,9 +15,6 @@ public final class Engines {
         System.setProperty("ai.djl.offline", "true");
         // Nor is anything sent: DJL would count its uses with its makers.
         System.setProperty("OPT_OUT_TRACKING", "true");
-        // The optimizing executor specialises on shapes; ours change from call to call, and each
-        // new shape would cost more than it gains.
-        System.setProperty("ai.djl.pytorch.graph_optimizer", "false");
     }
 
     private Engines() {}
@@ -34,7 +31,16 @@ public final class Engines {
         Engine engine = engine();
         // libtorch records by default; only a gradient collector shall make it.
         JniUtils.setGradMode(false);
+        computeAsWritten();
         return engine.newBaseManager(device);
+    }
+
+    /** Turns the optimizing executor off; libtorch keeps this setting a thread. */
+    static void computeAsWritten() {
+        // The optimizing executor watches a script's first runs and then computes it in another
+        // order: a resumed run would differ in the last bits from one that never stopped. It also
+        // specialises on shapes, and ours change. DJL's property for it does not reach our calls.
+        JniUtils.setGraphExecutorOptimize(false);
     }
 
     /**

@@ -59,6 +59,7 @@ public final class TorchScript implements AutoCloseable {
         Model model = Model.newInstance(resource, ai.djl.Device.cpu(), Engines.NAME);
         try {
             model.load(new ByteArrayInputStream(archive));
+            Engines.computeAsWritten();
         } catch (IOException | MalformedModelException | EngineException e) {
             model.close();
             throw new IllegalStateException(resource + ": " + e.getMessage(), e);

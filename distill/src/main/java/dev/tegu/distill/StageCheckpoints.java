@@ -1,6 +1,7 @@
 package dev.tegu.distill;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.Manifest;
@@ -9,6 +10,7 @@ import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.StagedDirectory;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
+import dev.tegu.engine.TorchScript;
 import dev.tegu.model.TensorCodec;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -54,10 +56,12 @@ public final class StageCheckpoints {
     /**
      * Loads the last checkpoint into the given arrays.
      *
+     * @param state parameters and moments by name
+     * @param script the training methods
      * @return its step; 0 if there is none, the arrays untouched
      * @throws CheckpointException if it is damaged or belongs to other settings
      */
-    long restore(Map<String, NDArray> state) throws IOException {
+    long restore(Map<String, NDArray> state, TorchScript script) throws IOException {
         List<Path> all = all();
         if (all.isEmpty()) {
             return 0;
@@ -83,14 +87,14 @@ public final class StageCheckpoints {
                                     + entry.getValue().getShape());
                 }
                 NDArray array = entry.getValue();
-                // Copied into the memory that is there: `set` would put a Java buffer in its place.
-                try (NDArray stored =
-                        TensorCodec.decode(
-                                array.getManager(),
-                                file.map(entry.getKey()),
-                                DType.F32,
-                                info.dimensions())) {
-                    stored.copyTo(array);
+                // Copied into the memory that is there: `set` and `copyTo` would put a Java buffer
+                // in
+                // its place, and kernels sum in another order on other alignments.
+                try (NDManager scope = array.getManager().newSubManager()) {
+                    NDArray stored =
+                            TensorCodec.decode(
+                                    scope, file.map(entry.getKey()), DType.F32, info.dimensions());
+                    script.call("copy", new TorchScript.Arguments().add(stored).add(array));
                 }
             }
         }

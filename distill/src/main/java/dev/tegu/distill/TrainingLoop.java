@@ -71,7 +71,7 @@ public final class TrainingLoop {
                 AdamW optimizer = new AdamW(script, manager, objective.groups(), settings)) {
             Map<String, NDArray> state = new LinkedHashMap<>(parameters);
             state.putAll(optimizer.moments());
-            long done = checkpoints.restore(state);
+            long done = checkpoints.restore(state, script);
             listener.stageStarted(
                     new TrainingListener.Stage(
                             objective.stage(), done, total, settings.tokensPerStep(length)));

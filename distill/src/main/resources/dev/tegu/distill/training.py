@@ -8,6 +8,11 @@
     size = (teacher.to(6) * teacher.to(6)).mean()
     return [error * self.scale, error / size]
 
+  def copy(self, source: Tensor, target: Tensor) -> Tensor:
+    # changes target in place, keeping its memory
+    target.copy_(source)
+    return source
+
   def adamw(self, h: Tensor, params: List[Tensor], grads: List[Tensor], m: List[Tensor], v: List[Tensor]) -> Tensor:
     # h: lr, beta1, beta2, eps, weight_decay, 1 - beta1^t, 1 - beta2^t, max_norm (0: no clipping).
     # Changes params, m and v in place, empties grads; the result is their norm before clipping.
