@@ -25,44 +25,83 @@ public record AttentionParameter(String name, List<Long> shape, Init init) {
      * The parameters that a spec asks for, in a fixed order.
      *
      * @return empty for methods without parameters
+     * @throws dev.tegu.config.InvalidValueException if the spec does not fit the sizes
      */
     public static List<AttentionParameter> of(AttentionSpec spec, AttentionShape shape) {
+        spec.check(shape);
         List<AttentionParameter> all = new ArrayList<>();
         long heads = shape.numHeads();
-        FeatureMapSpec map = spec.featureMap();
-        if (spec.isLinear() && map.kind() == FeatureMapSpec.Kind.HEDGEHOG) {
-            int p = map.projectionDim(shape.headDim());
-            for (String side : List.of("q", "k")) {
-                String name = "feature_map_" + side;
-                all.add(
-                        new AttentionParameter(
-                                name + ".weight",
-                                List.of(heads, (long) shape.headDim(), (long) p),
-                                projection(map.init(), shape.headDim(), p)));
-                if (map.bias()) {
-                    all.add(constant(name + ".bias", 0, heads, p));
-                }
-            }
+        if (spec.isLinear() && spec.featureMap().kind().isLearned()) {
+            all.addAll(featureMaps(spec.featureMap(), shape));
         }
-        if (spec.isGated()) {
-            long gates = spec.gate().gateHeads(shape.numHeads());
-            all.add(constant("gate.weight", 0, gates, shape.hiddenSize()));
-            if (spec.gate().bias()) {
-                all.add(constant("gate.bias", logit(spec.gate().start()), gates));
-            }
-        }
+        all.addAll(gate(spec, shape));
         boolean window = spec.window().size() > 0;
         CombineSpec combine = spec.combine();
         if (window && spec.isLinear() && combine.kind() == CombineSpec.Kind.SHARED_DENOMINATOR) {
-            all.add(constant("window_factor", logit(combine.windowFactorStart()), heads));
+            all.add(
+                    constant(
+                            "window_factor",
+                            logit(combine.windowFactorStart().orElse(0.1)),
+                            heads));
         }
         if (spec.window().sinks() > 0) {
             all.add(constant("sinks", 0, heads, spec.window().sinks()));
         }
         if (window && combine.kind() == CombineSpec.Kind.SUM) {
-            all.add(constant("alpha", combine.alphaStart(), heads));
+            all.add(constant("alpha", combine.alphaStart().orElse(1.0), heads));
         }
         return List.copyOf(all);
+    }
+
+    private static List<AttentionParameter> featureMaps(FeatureMapSpec map, AttentionShape shape) {
+        List<AttentionParameter> all = new ArrayList<>();
+        long heads = map.sharing() == FeatureMapSpec.Sharing.LAYER ? 1 : shape.numHeads();
+        int p = map.projectionDim(shape.headDim());
+        for (String side : map.tied() ? List.of("q") : List.of("q", "k")) {
+            String name = "feature_map_" + side;
+            all.add(
+                    new AttentionParameter(
+                            name + ".weight",
+                            List.of(heads, (long) shape.headDim(), (long) p),
+                            projection(map, shape.headDim(), p)));
+            if (map.bias()) {
+                all.add(constant(name + ".bias", 0, heads, p));
+            }
+        }
+        return all;
+    }
+
+    private static List<AttentionParameter> gate(AttentionSpec spec, AttentionShape shape) {
+        GateSpec gate = spec.gate();
+        if (!gate.readsInput()) {
+            return List.of();
+        }
+        List<AttentionParameter> all = new ArrayList<>();
+        long gates = gate.gateHeads(shape.numHeads());
+        long hidden = shape.hiddenSize();
+        double start = gate.startValue();
+        if (gate.kind() == GateSpec.Kind.LOW_RANK_VECTOR) {
+            long width = spec.featureMap().featureWidth(shape.headDim());
+            long rank = gate.rankValue();
+            Init down = normal(1 / Math.sqrt((double) hidden));
+            all.add(new AttentionParameter("gate.down.weight", List.of(rank, hidden), down));
+            all.add(constant("gate.up.weight", 0, gates, width, rank));
+            if (gate.bias()) {
+                double bias = logit(Math.pow(start, gate.divisorValue()));
+                all.add(constant("gate.bias", bias, gates, width));
+            }
+            return all;
+        }
+        all.add(constant("gate.weight", 0, gates, hidden));
+        if (gate.kind() == GateSpec.Kind.MAMBA2) {
+            if (gate.bias()) {
+                all.add(constant("gate.bias", Math.log(Math.expm1(-Math.log(start))), gates));
+            }
+            all.add(constant("gate.log_rate", 0, gates));
+        } else if (gate.bias()) {
+            all.add(constant("gate.bias", logit(start), gates));
+        }
+        return all;
     }
 
     /** Number of values. */
@@ -89,8 +128,11 @@ public record AttentionParameter(String name, List<Long> shape, Init init) {
                 name, dims, (values, random) -> Arrays.fill(values, (float) value));
     }
 
-    private static Init projection(FeatureMapSpec.Init init, int headDim, int p) {
-        return switch (init) {
+    private static Init projection(FeatureMapSpec map, int headDim, int p) {
+        if (map.skip() && map.init() == FeatureMapSpec.Init.IDENTITY) {
+            return (values, random) -> {};
+        }
+        return switch (map.init()) {
             case IDENTITY ->
                     (values, random) -> {
                         for (int head = 0; head < values.length; head += headDim * p) {

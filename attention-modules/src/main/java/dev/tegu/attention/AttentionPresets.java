@@ -16,10 +16,18 @@ public final class AttentionPresets {
     public static final List<String> NAMES =
             List.of(
                     "hedgehog",
+                    "t2r",
                     "lolcats",
+                    "lolcats-terrace",
                     "lizard",
                     "lizard-paper",
+                    "liger",
+                    "based",
+                    "gla",
+                    "retnet",
+                    "lightning",
                     "window-only",
+                    "window-sinks",
                     "linear-only",
                     "no-attention");
 

@@ -62,23 +62,18 @@ public final class AttentionProbe {
         }
     }
 
-    /** A ready log-gate says by its shape whether heads share it, whatever the switch says. */
+    /**
+     * A ready log-gate says by its shape whether heads share it and whether each feature has one,
+     * whatever kind of gate the switch names.
+     */
     private static AttentionSpec withGateOf(Map<String, NDArray> inputs, AttentionSpec spec) {
         NDArray g = inputs.get("g");
-        if (g == null || !spec.isGated() || g.getShape().dimension() != 3) {
+        if (g == null || !spec.isGated() || g.getShape().dimension() < 3) {
             return spec;
         }
-        GateSpec.Per per = g.getShape().get(1) == 1 ? GateSpec.Per.LAYER : GateSpec.Per.HEAD;
-        GateSpec gate = spec.gate();
-        return new AttentionSpec(
-                spec.featureMap(),
-                new GateSpec(gate.kind(), per, gate.start(), gate.bias()),
-                spec.window(),
-                spec.linearScope(),
-                spec.linearRope(),
-                spec.combine(),
-                spec.normalize(),
-                spec.keepSoftmax());
+        Shape shape = g.getShape();
+        GateSpec.Per per = shape.get(1) == 1 ? GateSpec.Per.LAYER : GateSpec.Per.HEAD;
+        return spec.withGate(GateSpec.ready(shape.dimension() == 4, per, spec.gate().absorb()));
     }
 
     private Map<String, TensorSource> run(Map<String, NDArray> inputs) {
@@ -193,8 +188,13 @@ public final class AttentionProbe {
         }
         if (spec.isGated() && inputs.containsKey("g")) {
             int heads = spec.gate().gateHeads(Math.toIntExact(q.get(1)));
-            expect(inputs, "g", batch, heads, length);
-        } else if (spec.isGated()) {
+            if (spec.gate().isVector()) {
+                int features = spec.featureMap().featureWidth(Math.toIntExact(width));
+                expect(inputs, "g", batch, heads, length, features);
+            } else {
+                expect(inputs, "g", batch, heads, length);
+            }
+        } else if (spec.gate().readsInput()) {
             Shape x = required(inputs, "x");
             hidden = x.get(x.dimension() - 1);
             expect(inputs, "x", batch, length, hidden);

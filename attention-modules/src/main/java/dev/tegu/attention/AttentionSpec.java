@@ -2,7 +2,6 @@ package dev.tegu.attention;
 
 import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
-import java.util.List;
 
 /**
  * The switches of the one attention layer; every method of the literature that Tegu knows is a
@@ -14,9 +13,12 @@ import java.util.List;
  * @param linearScope which tokens the linear branch sums over
  * @param linearRope whether the linear branch's feature map sees rotated queries and keys (LoLCATs)
  *     or plain ones (Lizard)
+ * @param linearScale whether the weights of the linear branch are divided by the root of phi's
+ *     width, as GLA and RetNet do; it matters only where nothing normalizes
  * @param combine how the branches become one output
  * @param normalize whether the linear branch is divided by its sum of weights
- * @param keepSoftmax numbers of the layers that stay softmax
+ * @param update how a token enters the state
+ * @param keepSoftmax layers that stay softmax
  */
 public record AttentionSpec(
         @Default("hedgehog") FeatureMapSpec featureMap,
@@ -24,9 +26,11 @@ public record AttentionSpec(
         @Default("{}") WindowSpec window,
         @Default("all") LinearScope linearScope,
         @Default("true") boolean linearRope,
+        @Default("false") boolean linearScale,
         @Default("shared_denominator") CombineSpec combine,
         @Default("true") boolean normalize,
-        @Default("[]") List<Integer> keepSoftmax) {
+        @Default("additive") Update update,
+        @Default("[]") KeepSoftmax keepSoftmax) {
 
     /** Which tokens the linear branch sums over. */
     public enum LinearScope {
@@ -38,22 +42,26 @@ public record AttentionSpec(
         NONE
     }
 
+    /** How a token enters the state of the linear branch. */
+    public enum Update {
+        /** S = gate S + phi(k) v. */
+        ADDITIVE
+    }
+
     /** Refuses switches that contradict each other. */
     public AttentionSpec {
-        keepSoftmax = List.copyOf(keepSoftmax);
-        if (keepSoftmax.stream().anyMatch(layer -> layer < 0)) {
-            throw new InvalidValueException("keep_softmax", "a layer number cannot be negative");
-        }
         boolean linear = linearScope != LinearScope.NONE;
-        boolean zero = combine.kind() == CombineSpec.Kind.NONE;
-        if (!zero && window.size() == 0 && !linear) {
+        boolean windowed = window.size() > 0;
+        CombineSpec.Kind kind = combine.kind();
+        boolean zero = kind == CombineSpec.Kind.NONE;
+        if (!zero && !windowed && !linear) {
             throw new InvalidValueException(
                     "window.size",
                     "0 leaves nothing to attend to, since `linear_scope` is `none`; give the window"
                             + " a size, or set `linear_scope: all` (the control without any"
                             + " attention says `combine: none`)");
         }
-        if (zero && (window.size() > 0 || linear)) {
+        if (zero && (windowed || linear)) {
             throw new InvalidValueException(
                     "combine",
                     "`none` goes with `window: {size: 0}` and `linear_scope: none` only");
@@ -62,10 +70,70 @@ public record AttentionSpec(
             throw new InvalidValueException(
                     "gate", "there is no linear branch to gate, since `linear_scope` is `none`");
         }
-        if (!normalize && combine.kind() == CombineSpec.Kind.SHARED_DENOMINATOR) {
+        if (kind == CombineSpec.Kind.AVERAGE && !(windowed && linear)) {
+            throw new InvalidValueException(
+                    "combine",
+                    "`average` needs two branches: a window of at least 1 token and a"
+                            + " `linear_scope` other than `none`");
+        }
+        boolean single = !(windowed && linear);
+        if (single && (combine.windowFactorStart().isPresent() || combine.affine())) {
+            throw new InvalidValueException(
+                    combine.affine() ? "combine.affine" : "combine.window_factor_start",
+                    "a window factor weighs two branches, and one of them is missing");
+        }
+        if (!windowed && combine.alphaStart().isPresent()) {
+            throw new InvalidValueException(
+                    "combine.alpha_start", "alpha weighs the window; give the window a size");
+        }
+        if (!normalize && kind == CombineSpec.Kind.SHARED_DENOMINATOR) {
             throw new InvalidValueException(
                     "normalize",
                     "`combine: shared_denominator` always normalizes; use `combine: sum`");
+        }
+        if (gate.kind() != GateSpec.Kind.NONE && window.anchor() != WindowSpec.Anchor.START) {
+            throw new InvalidValueException(
+                    "window.anchor",
+                    "blocks anchored at the end exist for LoLCATs' released code, which has no"
+                            + " gate; use `anchor: start`");
+        }
+        if (gate.absorb()
+                && !(featureMap.kind() == FeatureMapSpec.Kind.HEDGEHOG_EXP
+                        || featureMap.kind() == FeatureMapSpec.Kind.HEDGEHOG
+                        || featureMap.kind() == FeatureMapSpec.Kind.HEDGEHOG_JOINT
+                        || featureMap.kind() == FeatureMapSpec.Kind.HEAD_SOFTMAX)) {
+            throw new InvalidValueException(
+                    "gate.absorb",
+                    "only exponential features absorb a gate: `hedgehog_exp`, `hedgehog`,"
+                            + " `hedgehog_joint`, `head_softmax`");
+        }
+    }
+
+    /**
+     * Refuses switches that these sizes contradict, before anything is allocated.
+     *
+     * @throws InvalidValueException if the skip of a feature map or a gate by key does not fit
+     */
+    public void check(AttentionShape shape) {
+        int width = shape.headDim();
+        if (featureMap.skip() && featureMap.projectionDim(width) != width) {
+            throw new InvalidValueException(
+                    "feature_map.skip",
+                    ("adds x, "
+                                    + width
+                                    + " wide, to a projection "
+                                    + featureMap.projectionDim(width))
+                            + " wide; set `feature_dim: "
+                            + width
+                            + "`");
+        }
+        boolean byKey = gate.kind() == GateSpec.Kind.KEY_POOL && gate.isVector();
+        if (byKey && featureMap.featureWidth(width) != width) {
+            throw new InvalidValueException(
+                    "gate.kind",
+                    ("`key_pool` gives one gate for each of the key's " + width)
+                            + (" numbers, phi is " + featureMap.featureWidth(width))
+                            + " wide; use `feature_map: head_softmax` or `pool: mean`");
         }
     }
 
@@ -82,5 +150,35 @@ public record AttentionSpec(
     /** Whether the linear branch forgets. */
     public boolean isGated() {
         return gate.kind() != GateSpec.Kind.NONE;
+    }
+
+    /** The same switches with another gate. */
+    AttentionSpec withGate(GateSpec other) {
+        return new AttentionSpec(
+                featureMap,
+                other,
+                window,
+                linearScope,
+                linearRope,
+                linearScale,
+                combine,
+                normalize,
+                update,
+                keepSoftmax);
+    }
+
+    /** The same switches with other layers kept softmax. */
+    public AttentionSpec withKeepSoftmax(KeepSoftmax other) {
+        return new AttentionSpec(
+                featureMap,
+                gate,
+                window,
+                linearScope,
+                linearRope,
+                linearScale,
+                combine,
+                normalize,
+                update,
+                other);
     }
 }

@@ -53,6 +53,7 @@ public final class LinearAttention implements AutoCloseable {
      */
     public LinearAttention(
             AttentionSpec spec, AttentionShape shape, int chunkSize, Set<Branch> ablated) {
+        spec.check(shape);
         this.spec = spec;
         this.shape = shape;
         this.ablated = Set.copyOf(ablated);
@@ -64,20 +65,36 @@ public final class LinearAttention implements AutoCloseable {
         int window = spec.window().size();
         Map<String, Object> c = new HashMap<>();
         c.put("num_heads", (long) shape.numHeads());
-        c.put("feature_map", name(spec.featureMap().kind()));
-        c.put("feature_width", (long) spec.featureMap().featureWidth(shape.headDim()));
+        FeatureMapSpec map = spec.featureMap();
+        c.put("feature_map", name(map.kind()));
+        c.put("feature_width", (long) map.featureWidth(shape.headDim()));
+        c.put("feature_skip", map.skip());
+        c.put("feature_tied", map.tied());
         c.put("linear", spec.isLinear());
         c.put("linear_rope", spec.linearRope());
+        c.put("linear_scale", spec.linearScale());
         c.put("outside_window", outside);
         c.put("keeps_linear_keys", outside && spec.linearRope() != spec.window().rope());
         c.put("gated", spec.isGated());
-        c.put("keeps_gates", outside && spec.isGated());
+        c.put("gate", name(spec.gate().kind()));
+        c.put("gate_vector", spec.gate().isVector());
+        c.put("gate_divisor", spec.gate().divisorValue());
         c.put("gate_heads", (long) spec.gate().gateHeads(shape.numHeads()));
+        c.put("keeps_gates", outside && spec.isGated());
+        c.put("absorb", spec.gate().absorb());
+        boolean terrace = spec.window().shape() == WindowSpec.Shape.TERRACE;
         c.put("window_size", (long) window);
         c.put("window_rope", spec.window().rope());
-        // Blocks as wide as the window waste least; very small ones cost more calls than they save.
-        c.put("window_block", (long) Math.max(16, Math.min(64, window)));
+        c.put("reach", (long) spec.window().reach());
+        c.put("terrace", terrace);
+        c.put("anchor", name(spec.window().anchor()));
+        c.put("keep_first", (long) spec.window().keepFirst());
+        c.put("banded", outside && terrace);
+        // Blocks as wide as the window waste least; very small ones cost more calls than they save,
+        // but the band of terraces needs blocks no longer than the window.
+        c.put("window_block", (long) Math.max(terrace ? 1 : 16, Math.min(64, window)));
         c.put("combine_kind", name(spec.combine().kind()));
+        c.put("affine", spec.combine().affine());
         c.put("normalize", spec.normalize());
         c.put("chunk_size", (long) chunkSize);
         c.put("ablate_window", ablated.contains(Branch.WINDOW));
@@ -124,8 +141,13 @@ public final class LinearAttention implements AutoCloseable {
      * @param k keys before RoPE, [B, K, T, D]
      * @param v values, [B, K, T, D]
      * @param inputs the layer's parameters by checkpoint name; {@code cos} and {@code sin} [T, D]
-     *     of the tokens' positions (absent: nothing is rotated); for a gate the layer input {@code
-     *     x} [B, T, M], or {@code g}, the log-gate [B, S, T] itself
+     *     or [B, T, D] of the tokens' positions (absent: nothing is rotated); for a gate the layer
+     *     input {@code x} [B, T, M], for constant gates {@code gate.log_decay} [H], or for any gate
+     *     {@code g}, its logarithm [B, S, T] or [B, S, T, F] itself; {@code mask} [B, T], 0 where a
+     *     token is padding: it is not seen, changes no state, and gets an output of 0, wherever in
+     *     its row it stands; {@code document} [B, T] int64: where it changes, a new text begins
+     *     that sees nothing of the one before. With {@link WindowSpec.Anchor#END} the text is what
+     *     is given in this call
      * @param state before the tokens
      */
     public Result chunked(
@@ -133,7 +155,7 @@ public final class LinearAttention implements AutoCloseable {
         return run("chunked", q, k, v, inputs, state);
     }
 
-    /** Runs one token; arguments as for {@link #chunked} with T = 1. */
+    /** Runs one token; arguments as for {@link #chunked} with T = 1, without mask and documents. */
     public Result step(
             NDArray q, NDArray k, NDArray v, Map<String, NDArray> inputs, AttentionState state) {
         return run("step", q, k, v, inputs, state);

@@ -113,6 +113,10 @@ final class Binding {
 
     private Object record(RecordShape shape, ConfigNode given, String path, Place place) {
         ConfigNode node = given;
+        Optional<RecordShape.Key> bare = shape.bareFor(given);
+        if (bare.isPresent()) {
+            return bareRecord(shape, bare.get(), given, path, place);
+        }
         if (given.isText() && shape.hasKind()) {
             node = ConfigNode.mapping(place, Map.of("kind", new Entry(place, given)));
         } else if (given.kind() != Kind.MAPPING) {
@@ -129,6 +133,24 @@ final class Binding {
             isWhole &= values[i] != FAILED;
         }
         return isWhole ? construct(shape, values, node, path, place) : FAILED;
+    }
+
+    /** A record of which only one component is written, without its key. */
+    private Object bareRecord(
+            RecordShape shape, RecordShape.Key bare, ConfigNode given, String path, Place place) {
+        Object[] values = new Object[shape.keys().size()];
+        ConfigNode absent = ConfigNode.mapping(place, Map.of());
+        for (int i = 0; i < values.length; i++) {
+            RecordShape.Key key = shape.keys().get(i);
+            values[i] =
+                    key.equals(bare)
+                            ? value(key.type(), given, path, place)
+                            : component(key, absent, path, place);
+            if (values[i] == FAILED) {
+                return FAILED;
+            }
+        }
+        return construct(shape, values, absent, path, place);
     }
 
     private void refuseUnknownKeys(RecordShape shape, ConfigNode node, String path) {

@@ -23,6 +23,14 @@ final class RecordShape {
             return component.getType() == Optional.class;
         }
 
+        boolean isBare() {
+            return component.isAnnotationPresent(Bare.class);
+        }
+
+        boolean isList() {
+            return component.getType() == List.class;
+        }
+
         /** YAML text of the default, if the key may be absent. */
         Optional<String> defaultText() {
             return Optional.ofNullable(component.getAnnotation(Default.class)).map(Default::value);
@@ -51,6 +59,15 @@ final class RecordShape {
 
     List<Key> keys() {
         return keys;
+    }
+
+    /** The component that a value without a block is meant for, see {@link Bare}. */
+    Optional<Key> bareFor(ConfigNode node) {
+        boolean isList = node.kind() == ConfigNode.Kind.LIST;
+        if (!isList && node.kind() != ConfigNode.Kind.SCALAR) {
+            return Optional.empty();
+        }
+        return keys.stream().filter(Key::isBare).filter(key -> key.isList() == isList).findFirst();
     }
 
     List<String> names() {

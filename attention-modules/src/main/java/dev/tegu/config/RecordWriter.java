@@ -25,12 +25,31 @@ final class RecordWriter {
         return map;
     }
 
+    /** A record whose only value is one of its {@link Bare} components is written as that value. */
+    private static Object bareOrMap(Record record) {
+        Map<String, Object> map = toMap(record);
+        List<RecordShape.Key> bare =
+                new RecordShape(record.getClass())
+                        .keys().stream().filter(RecordShape.Key::isBare).toList();
+        List<RecordShape.Key> given =
+                bare.stream().filter(key -> map.containsKey(key.name())).toList();
+        if (bare.isEmpty() || map.size() > given.size()) {
+            return map;
+        }
+        List<RecordShape.Key> filled =
+                given.stream().filter(key -> !List.of().equals(map.get(key.name()))).toList();
+        if (filled.size() > 1) {
+            return map;
+        }
+        return map.get((filled.isEmpty() ? given : filled).get(0).name());
+    }
+
     private static Object plain(Object value) {
         if (value instanceof Optional<?> optional) {
             return plain(optional.orElse(null));
         }
         if (value instanceof Record nested) {
-            return toMap(nested);
+            return bareOrMap(nested);
         }
         if (value instanceof Enum<?> constant) {
             return RecordShape.word(constant);

@@ -21,16 +21,19 @@ public final class DecoderLayer {
     private final TorchScript script;
     private final Map<String, NDArray> weights;
     private final Map<String, NDArray> parameters;
+    private final Map<String, NDArray> constants;
     private final Optional<LinearAttention> attention;
 
     DecoderLayer(
             TorchScript script,
             Map<String, NDArray> weights,
             Map<String, NDArray> parameters,
+            Map<String, NDArray> constants,
             Optional<LinearAttention> attention) {
         this.script = script;
         this.weights = new LinkedHashMap<>(weights);
         this.parameters = new LinkedHashMap<>(parameters);
+        this.constants = new LinkedHashMap<>(constants);
         this.attention = attention;
     }
 
@@ -153,9 +156,10 @@ public final class DecoderLayer {
 
     private Map<String, NDArray> inputs(Projected in, Rope rope) {
         Map<String, NDArray> inputs = new LinkedHashMap<>(parameters);
+        inputs.putAll(constants);
         inputs.put("cos", rope.cos());
         inputs.put("sin", rope.sin());
-        if (attention.orElseThrow().spec().isGated()) {
+        if (attention.orElseThrow().spec().gate().readsInput()) {
             inputs.put("x", in.input());
         }
         return inputs;

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionShape;
+import dev.tegu.attention.GateSpec;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.engine.TorchScript;
@@ -74,8 +75,23 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
                             script,
                             source.tensors(layout.layer(i)),
                             source.tensors(layout.parameters(i)),
+                            constants(i),
                             config.isLinear(i) ? kernel : Optional.empty()));
         }
+    }
+
+    /** What a layer's attention reads that no training changes and no file holds. */
+    private Map<String, NDArray> constants(int layer) {
+        boolean constant =
+                config.isLinear(layer)
+                        && config.linearAttention().orElseThrow().gate().kind()
+                                == GateSpec.Kind.CONSTANT;
+        if (!constant) {
+            return Map.of();
+        }
+        GateSpec gate = config.linearAttention().orElseThrow().gate();
+        float[] logs = gate.logConstants(config.shape().numHeads(), layer, config.numLayers());
+        return Map.of("gate.log_decay", manager.create(logs));
     }
 
     /** Where a model's tensors come from; each becomes the property of the model's manager. */

@@ -164,7 +164,8 @@ public record ModelConfig(
 
     /** Whether a layer's attention is linearized. */
     public boolean isLinear(int layer) {
-        return linearAttention.isPresent() && !linearAttention.get().keepSoftmax().contains(layer);
+        return linearAttention.isPresent()
+                && !linearAttention.get().keepSoftmax().of(numLayers).contains(layer);
     }
 
     /** Typed access to config.json with messages that say the key. */

@@ -3,6 +3,7 @@ package dev.tegu.model;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.AttentionSpec;
+import dev.tegu.attention.KeepSoftmax;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.config.ConfigBinder;
@@ -22,7 +23,8 @@ public final class StudentConfig {
      * @param teacher config.json of a model with softmax attention; not changed
      * @param source its name, for messages
      * @throws CheckpointException if this is a student already, or no model that Tegu knows
-     * @throws InvalidValueException if {@code keep_softmax} names a layer that does not exist
+     * @throws InvalidValueException if {@code keep_softmax} names a layer that does not exist, or
+     *     the switches do not fit the sizes
      */
     public static ObjectNode of(ObjectNode teacher, String source, AttentionSpec spec) {
         if (teacher.has(ModelConfig.LINEAR_ATTENTION)) {
@@ -32,14 +34,10 @@ public final class StudentConfig {
                             + " already; convert the teacher that it was made from");
         }
         ModelConfig base = ModelConfig.parse(teacher, source);
-        List<Integer> absent =
-                spec.keepSoftmax().stream().filter(layer -> layer >= base.numLayers()).toList();
-        if (!absent.isEmpty()) {
-            throw new InvalidValueException(
-                    "keep_softmax",
-                    ("names the layers " + absent + ", the model has the layers 0 to ")
-                            + (base.numLayers() - 1));
-        }
+        spec.check(base.shape());
+        // A fraction becomes the layers it means here, so that the file says it by itself.
+        List<Integer> kept = spec.keepSoftmax().of(base.numLayers());
+        AttentionSpec resolved = spec.withKeepSoftmax(KeepSoftmax.layers(kept));
         ObjectNode config = teacher.deepCopy();
         config.put("model_type", ModelConfig.STUDENT_TYPE);
         config.putArray("architectures").add(ARCHITECTURE);
@@ -48,7 +46,7 @@ public final class StudentConfig {
         ObjectNode block = StrictJson.object();
         block.put("version", ModelConfig.FORMAT_VERSION);
         block.put("base_model_type", base.architecture().modelType());
-        ObjectNode switches = new ObjectMapper().valueToTree(ConfigBinder.toMap(spec));
+        ObjectNode switches = new ObjectMapper().valueToTree(ConfigBinder.toMap(resolved));
         block.setAll(switches);
         config.set(ModelConfig.LINEAR_ATTENTION, block);
         return config;

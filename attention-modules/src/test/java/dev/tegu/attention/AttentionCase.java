@@ -37,7 +37,7 @@ final class AttentionCase {
         put("q", new Shape(BATCH, shape.numHeads(), length, d), 1.5);
         put("k", new Shape(BATCH, shape.numKvHeads(), length, d), 1.5);
         put("v", new Shape(BATCH, shape.numKvHeads(), length, d), 1);
-        if (spec.isGated()) {
+        if (spec.gate().readsInput()) {
             put("x", new Shape(BATCH, length, shape.hiddenSize()), 1);
         }
         for (AttentionParameter parameter : AttentionParameter.of(spec, shape)) {
@@ -45,6 +45,10 @@ final class AttentionCase {
             put(parameter.name(), new Shape(dims), 0.7);
         }
         inputs.values().forEach(x -> x.setRequiresGradient(true));
+        if (spec.gate().kind() == GateSpec.Kind.CONSTANT) {
+            float[] logs = spec.gate().logConstants(shape.numHeads(), 0, 2);
+            inputs.put("gate.log_decay", manager.create(logs));
+        }
         float[] cos = new float[length * d];
         float[] sin = new float[length * d];
         for (int t = 0; t < length; t++) {
@@ -123,7 +127,7 @@ final class AttentionCase {
             }
             part.put("cos", in.get("cos").get(from + ":" + to));
             part.put("sin", in.get("sin").get(from + ":" + to));
-            if (spec.isGated()) {
+            if (in.containsKey("x")) {
                 part.put("x", in.get("x").get(":," + from + ":" + to));
             }
             NDArray q = part.remove("q");
