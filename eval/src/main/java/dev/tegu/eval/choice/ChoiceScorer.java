@@ -17,8 +17,11 @@ import java.util.stream.IntStream;
  * context, every answer read from the same logits; any other with one sequence an answer, context
  * and answer, of which the answer's tokens count.
  *
- * <p>Rows are batched by length and padded on the right. Numbers do not depend on the batch size
- * but for the rounding of a matrix product whose shape changes.
+ * <p>Rows are batched by length and padded on the right; the batch size changes a score by rounding
+ * alone. Found on a CPU in float32, batches of 1 against up to 1,000: at most 2.4e-6 on models of a
+ * few thousand weights, teacher and student (tested to 1e-5), and at most 3e-5, a millionth of the
+ * score, on one of 14 million weights whose scores were sums down to -90. An answer that leads by
+ * less than that may lose its lead in another batch.
  */
 public final class ChoiceScorer {
     /** Which answers a task may have. */
