@@ -2,20 +2,26 @@ package dev.tegu.eval;
 
 import dev.tegu.model.LanguageModel;
 import dev.tegu.model.TokenScores;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.Function;
+import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 
 /**
  * Scores many sequences in batches of similar length, the longest first, so that little is padded
  * and a lack of memory shows at once. Results are in the order of the sequences.
  */
-final class BatchScorer {
+public final class BatchScorer {
     /**
+     * What the model answered.
+     *
      * @param scores one entry a sequence, in order
      * @param timing tokens given to the model and the seconds it took
      */
-    record Scored(List<TokenScores> scores, TaskResult.Timing timing) {}
+    public record Scored<T>(List<T> scores, TaskResult.Timing timing) {}
 
     private final LanguageModel model;
     private final int batchSize;
@@ -23,9 +29,10 @@ final class BatchScorer {
     private final EvalProgress progress;
 
     /**
+     * @param batchSize sequences given to the model at once, 1 or more
      * @param task name for progress and errors
      */
-    BatchScorer(LanguageModel model, int batchSize, String task, EvalProgress progress) {
+    public BatchScorer(LanguageModel model, int batchSize, String task, EvalProgress progress) {
         this.model = model;
         this.batchSize = batchSize;
         this.task = task;
@@ -33,12 +40,32 @@ final class BatchScorer {
     }
 
     /**
+     * Rates whole sequences.
+     *
      * @param sequences token ids, each at least one token
      * @throws IllegalArgumentException if an id is not in the model's vocabulary
      * @throws IllegalStateException if the model's answer has another length than the question, or
      *     a log-probability is not a number
      */
-    Scored score(List<int[]> sequences) {
+    public Scored<TokenScores> score(List<int[]> sequences) {
+        return inBatches(
+                sequences,
+                batch -> model.score(batch.stream().map(sequences::get).toList()),
+                (answer, index) -> checkAnswer(sequences.get(index), answer));
+    }
+
+    /**
+     * Asks anything about sequences, a batch at a time.
+     *
+     * @param sequences token ids, each at least one token
+     * @param ask gets the indices of one batch's sequences, answers in the same order
+     * @param check throws for an answer that is wrong for the sequence of that index; called after
+     *     each batch, so that hours are not spent on the rest
+     * @throws IllegalArgumentException if an id is not in the model's vocabulary
+     * @throws IllegalStateException if there are more or fewer answers than sequences
+     */
+    public <T> Scored<T> inBatches(
+            List<int[]> sequences, Function<List<Integer>, List<T>> ask, ObjIntConsumer<T> check) {
         long tokens = 0;
         for (int[] sequence : sequences) {
             checkIds(sequence);
@@ -49,28 +76,33 @@ final class BatchScorer {
                         .boxed()
                         .sorted(Comparator.comparingInt((Integer i) -> -sequences.get(i).length))
                         .toList();
-        TokenScores[] scores = new TokenScores[sequences.size()];
-        progress.update(task, 0, scores.length);
+        List<T> scores = new ArrayList<>(Collections.nCopies(sequences.size(), null));
+        progress.update(task, 0, order.size());
         long start = System.nanoTime();
-        for (int from = 0; from < scores.length; from += batchSize) {
-            List<Integer> batch = order.subList(from, Math.min(from + batchSize, scores.length));
-            List<TokenScores> answers = model.score(batch.stream().map(sequences::get).toList());
+        for (int from = 0; from < order.size(); from += batchSize) {
+            List<Integer> batch = order.subList(from, Math.min(from + batchSize, order.size()));
+            List<T> answers = ask.apply(batch);
             if (answers.size() != batch.size()) {
                 throw new IllegalStateException(
                         task + ": asked " + batch.size() + " sequences, got " + answers.size());
             }
             for (int i = 0; i < batch.size(); i++) {
                 int index = batch.get(i);
-                checkAnswer(sequences.get(index), answers.get(i));
-                scores[index] = answers.get(i);
+                check.accept(answers.get(i), index);
+                scores.set(index, answers.get(i));
             }
-            progress.update(task, from + batch.size(), scores.length);
+            progress.update(task, from + batch.size(), order.size());
         }
         double seconds = Math.max(1, System.nanoTime() - start) / 1e9;
-        return new Scored(List.of(scores), new TaskResult.Timing(tokens, seconds));
+        return new Scored<>(List.copyOf(scores), new TaskResult.Timing(tokens, seconds));
     }
 
-    private void checkIds(int[] sequence) {
+    /**
+     * Refuses ids that the model does not know.
+     *
+     * @throws IllegalArgumentException if an id is not in the model's vocabulary
+     */
+    public void checkIds(int[] sequence) {
         for (int id : sequence) {
             if (id < 0 || id >= model.vocabSize()) {
                 throw new IllegalArgumentException(

@@ -9,12 +9,14 @@ import java.util.OptionalDouble;
  * @param standardError sample standard deviation (divisor n - 1) over the square root of n, taking
  *     the values as independent; empty for a single value and where the mean is infinite
  */
-record MeanAndError(double mean, OptionalDouble standardError) {
+public record MeanAndError(double mean, OptionalDouble standardError) {
 
     /**
+     * Of these values.
+     *
      * @throws IllegalArgumentException if there is no value
      */
-    static MeanAndError of(double[] values) {
+    public static MeanAndError of(double[] values) {
         if (values.length == 0) {
             throw new IllegalArgumentException("values: expected at least one");
         }

@@ -75,7 +75,7 @@ final class PerplexityTask implements EvalTask {
                     "no token to score in " + names(texts) + "; give a longer text or more tokens");
         }
         List<int[]> effective = windows.subList(0, settings.limited(windows.size()));
-        BatchScorer.Scored scored =
+        BatchScorer.Scored<TokenScores> scored =
                 new BatchScorer(model, settings.batchSize(), name(), progress).score(effective);
         double[] losses = losses(scored.scores());
         Map<String, Object> config = new LinkedHashMap<>();

@@ -3,6 +3,7 @@ package dev.tegu.eval;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.eval.probe.ProbeDocument;
 import dev.tegu.eval.probe.TokenizedProbe;
+import dev.tegu.model.TokenScores;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -40,7 +41,7 @@ record ProbeSet(
                         .map(document -> TokenizedProbe.of(input.tokenizer(), document))
                         .toList();
         checkLength(probes, input.model().maxPositions());
-        BatchScorer.Scored scored =
+        BatchScorer.Scored<TokenScores> scored =
                 new BatchScorer(input.model(), settings.batchSize(), task, progress)
                         .score(probes.stream().map(TokenizedProbe::ids).toList());
         double[] shares = new double[probes.size()];

@@ -7,27 +7,27 @@ import java.util.Arrays;
 import java.util.List;
 
 /** A model that is a rule, and that remembers what it was asked. */
-final class FakeModel implements LanguageModel {
+public final class FakeModel implements LanguageModel {
     /** Probability of the next token after a prefix, and the most probable one. */
-    interface Rule {
+    public interface Rule {
         double probability(int[] prefix, int next);
 
         int best(int[] prefix);
     }
 
-    final List<List<int[]>> batches = new ArrayList<>();
+    public final List<List<int[]>> batches = new ArrayList<>();
     private final int vocabSize;
     private final int maxPositions;
     private final Rule rule;
 
-    FakeModel(int vocabSize, int maxPositions, Rule rule) {
+    public FakeModel(int vocabSize, int maxPositions, Rule rule) {
         this.vocabSize = vocabSize;
         this.maxPositions = maxPositions;
         this.rule = rule;
     }
 
     /** Every token has the same probability; token 0 counts as the most probable. */
-    static FakeModel uniform(int vocabSize, int maxPositions) {
+    public static FakeModel uniform(int vocabSize, int maxPositions) {
         return new FakeModel(
                 vocabSize,
                 maxPositions,
@@ -45,7 +45,7 @@ final class FakeModel implements LanguageModel {
     }
 
     /** Row {@code a}, column {@code b}: probability of {@code b} after {@code a}. */
-    static FakeModel bigram(double[][] table, int maxPositions) {
+    public static FakeModel bigram(double[][] table, int maxPositions) {
         return new FakeModel(
                 table.length,
                 maxPositions,
