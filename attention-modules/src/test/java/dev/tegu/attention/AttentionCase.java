@@ -1,5 +1,8 @@
 package dev.tegu.attention;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
@@ -19,26 +22,43 @@ import java.util.TreeMap;
 
 /** Random inputs of one layer, and what each form makes of them, gradients included. */
 final class AttentionCase {
-    static final int BATCH = 2;
-
     final AttentionSpec spec;
     final AttentionShape shape;
     final Map<String, NDArray> inputs = new TreeMap<>();
     private final NDManager manager;
     private final NDArray gradOutput;
+    private final int batch;
     private final int length;
+    private final DataType type;
 
     AttentionCase(NDManager manager, AttentionSpec spec, AttentionShape shape, int length) {
+        this(manager, spec, shape, 2, length);
+    }
+
+    AttentionCase(
+            NDManager manager, AttentionSpec spec, AttentionShape shape, int batch, int length) {
+        this(manager, spec, shape, batch, length, DataType.FLOAT32);
+    }
+
+    AttentionCase(
+            NDManager manager,
+            AttentionSpec spec,
+            AttentionShape shape,
+            int batch,
+            int length,
+            DataType type) {
+        this.type = type;
         this.manager = manager;
         this.spec = spec;
         this.shape = shape;
+        this.batch = batch;
         this.length = length;
         int d = shape.headDim();
-        put("q", new Shape(BATCH, shape.numHeads(), length, d), 1.5);
-        put("k", new Shape(BATCH, shape.numKvHeads(), length, d), 1.5);
-        put("v", new Shape(BATCH, shape.numKvHeads(), length, d), 1);
+        put("q", new Shape(batch, shape.numHeads(), length, d), 1.5);
+        put("k", new Shape(batch, shape.numKvHeads(), length, d), 1.5);
+        put("v", new Shape(batch, shape.numKvHeads(), length, d), 1);
         if (spec.gate().readsInput()) {
-            put("x", new Shape(BATCH, length, shape.hiddenSize()), 1);
+            put("x", new Shape(batch, length, shape.hiddenSize()), 1);
         }
         for (AttentionParameter parameter : AttentionParameter.of(spec, shape)) {
             long[] dims = parameter.shape().stream().mapToLong(Long::longValue).toArray();
@@ -47,7 +67,7 @@ final class AttentionCase {
         inputs.values().forEach(x -> x.setRequiresGradient(true));
         if (spec.gate().kind() == GateSpec.Kind.CONSTANT) {
             float[] logs = spec.gate().logConstants(shape.numHeads(), 0, 2);
-            inputs.put("gate.log_decay", manager.create(logs));
+            inputs.put("gate.log_decay", manager.create(logs).toType(type, false));
         }
         float[] cos = new float[length * d];
         float[] sin = new float[length * d];
@@ -58,13 +78,45 @@ final class AttentionCase {
                 sin[t * d + i] = (float) Math.sin(angle);
             }
         }
-        inputs.put("cos", manager.create(cos, new Shape(length, d)));
-        inputs.put("sin", manager.create(sin, new Shape(length, d)));
-        gradOutput = random(new Shape(BATCH, shape.numHeads(), length, d), 1, 99);
+        inputs.put("cos", manager.create(cos, new Shape(length, d)).toType(type, false));
+        inputs.put("sin", manager.create(sin, new Shape(length, d)).toType(type, false));
+        gradOutput = random(new Shape(batch, shape.numHeads(), length, d), 1, 99);
+    }
+
+    /** Says which tokens are padding; rows are batch rows, 0 is padding. */
+    AttentionCase withMask(int[][] mask) {
+        inputs.put("mask", longs(mask));
+        return this;
+    }
+
+    /** Says to which document each token belongs. */
+    AttentionCase withDocuments(int[][] documents) {
+        inputs.put("document", longs(documents));
+        return this;
+    }
+
+    private NDArray longs(int[][] rows) {
+        long[] flat = new long[batch * length];
+        for (int b = 0; b < batch; b++) {
+            for (int t = 0; t < length; t++) {
+                flat[b * length + t] = rows[b][t];
+            }
+        }
+        return manager.create(flat, new Shape(batch, length));
     }
 
     /** Output, final {@code kv_state} and {@code k_sum}, and {@code grad.*} of each input. */
-    record Outcome(Map<String, NDArray> values) {}
+    record Outcome(Map<String, NDArray> values) {
+        /** Compares every value, within a relative root mean square. */
+        void assertClose(Outcome found, double tolerance, String form) {
+            assertEquals(values.keySet(), found.values().keySet(), form);
+            values.forEach(
+                    (name, value) -> {
+                        double error = relativeRms(found.values().get(name), value);
+                        assertTrue(error <= tolerance, form + ": " + name + " is off by " + error);
+                    });
+        }
+    }
 
     interface Form {
         /** Runs the layer on the given inputs; first the output, then kv_state and k_sum if any. */
@@ -110,12 +162,18 @@ final class AttentionCase {
     /** Chunked over pieces of the given lengths, then one token at a time. */
     Outcome pieces(int chunkSize, List<Integer> pieces) {
         try (LinearAttention layer = new LinearAttention(spec, shape, chunkSize)) {
-            return outcome(in -> inPieces(layer, in, pieces));
+            return pieces(layer, pieces);
         }
+    }
+
+    /** The same with a layer at hand. */
+    Outcome pieces(LinearAttention layer, List<Integer> pieces) {
+        return outcome(in -> inPieces(layer, in, pieces));
     }
 
     private NDList inPieces(LinearAttention layer, Map<String, NDArray> in, List<Integer> pieces) {
         AttentionState state = layer.emptyState(in.get("q"), in.get("k"), in.get("v"));
+        boolean plain = !in.containsKey("mask") && !in.containsKey("document");
         List<NDArray> outputs = new ArrayList<>();
         int from = 0;
         for (int piece = 0; from < length; piece++) {
@@ -127,14 +185,16 @@ final class AttentionCase {
             }
             part.put("cos", in.get("cos").get(from + ":" + to));
             part.put("sin", in.get("sin").get(from + ":" + to));
-            if (in.containsKey("x")) {
-                part.put("x", in.get("x").get(":," + from + ":" + to));
+            for (String name : List.of("x", "mask", "document")) {
+                if (in.containsKey(name)) {
+                    part.put(name, in.get(name).get(":," + from + ":" + to));
+                }
             }
             NDArray q = part.remove("q");
             NDArray k = part.remove("k");
             NDArray v = part.remove("v");
             LinearAttention.Result result =
-                    piece < pieces.size()
+                    piece < pieces.size() || !plain
                             ? layer.chunked(q, k, v, part, state)
                             : layer.step(q, k, v, part, state);
             outputs.add(result.output());
@@ -162,7 +222,7 @@ final class AttentionCase {
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) ((2 * random.nextDouble() - 1) * scale);
         }
-        return manager.create(values, dims).toType(DataType.FLOAT32, false);
+        return manager.create(values, dims).toType(type, false);
     }
 
     /** A preset with a small window, or a whole spec written out. */
@@ -175,5 +235,21 @@ final class AttentionCase {
             return ConfigBinder.bind(node, AttentionSpec.class);
         }
         return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), AttentionSpec.class);
+    }
+
+    /** Root mean square of the difference, relative to that of the expected values. */
+    static double relativeRms(NDArray found, NDArray expected) {
+        double[] a = found.toType(DataType.FLOAT64, false).toDoubleArray();
+        double[] b = expected.toType(DataType.FLOAT64, false).toDoubleArray();
+        assertEquals(b.length, a.length);
+        double difference = 0;
+        double size = 0;
+        for (int i = 0; i < a.length; i++) {
+            difference += (a[i] - b[i]) * (a[i] - b[i]);
+            size += b[i] * b[i];
+        }
+        // A gradient that is zero but for rounding (the window factor before anything has left the
+        // window) is measured against 0.01 instead of against itself.
+        return Math.sqrt(difference / Math.max(size, 1e-4 * a.length));
     }
 }
