@@ -105,6 +105,11 @@ final class AttentionCase {
         return manager.create(flat, new Shape(batch, length));
     }
 
+    /** What the output is multiplied with before it is summed and differentiated. */
+    NDArray gradOutput() {
+        return gradOutput;
+    }
+
     /** Output, final {@code kv_state} and {@code k_sum}, and {@code grad.*} of each input. */
     record Outcome(Map<String, NDArray> values) {
         /** Compares every value, within a relative root mean square. */
