@@ -151,6 +151,20 @@ final class TorchFileTest {
         }
     }
 
+    /** Beyond 65,535 entries the archive's directory has its 64-bit form. */
+    @Test
+    void archivesOfManyEntriesAreRead() throws IOException {
+        TorchFileWriter writer = TorchFileWriter.flat();
+        for (int i = 0; i < 70_000; i++) {
+            writer.raw(String.valueOf(i), DType.U8, dims(1), new byte[] {(byte) i});
+        }
+
+        try (TorchFile file = TorchFile.open(writer.write(dir.resolve("a.pt")))) {
+            assertEquals(70_000, file.tensors().size());
+            assertEquals((byte) 69_999, file.tensor("69999").bytes().get(0));
+        }
+    }
+
     @Test
     void attributesOfAnOrderedDictAreLetGo() throws IOException {
         PickleWriter pickle = new PickleWriter(2).global("collections", "OrderedDict").op(')', 'R');

@@ -17,8 +17,7 @@ import java.util.zip.ZipOutputStream;
 /** Writes files as {@code torch.save} does, for tests without Python. */
 public final class TorchFileWriter {
     private final Map<String, byte[]> entries = new LinkedHashMap<>();
-    private final PickleWriter tensors;
-    private final PickleWriter outer;
+    private final PickleWriter pickle;
     private final String wrapper;
     private boolean asParameters;
     private boolean deflated;
@@ -26,12 +25,9 @@ public final class TorchFileWriter {
 
     private TorchFileWriter(int protocol, String wrapper) {
         this.wrapper = wrapper;
-        this.outer = new PickleWriter(protocol).op('}', '(');
-        if (wrapper.isEmpty()) {
-            this.tensors = outer;
-        } else {
-            outer.text(wrapper).global("collections", "OrderedDict").op(')', 'R', '(');
-            this.tensors = outer;
+        this.pickle = new PickleWriter(protocol).op('}', '(');
+        if (!wrapper.isEmpty()) {
+            pickle.text(wrapper).global("collections", "OrderedDict").op(')', 'R', '(');
         }
     }
 
@@ -64,45 +60,55 @@ public final class TorchFileWriter {
 
     /** A contiguous tensor; BF16 cuts the values, so give values that fit. */
     public TorchFileWriter put(String name, DType dtype, long[] shape, float... values) {
+        return raw(name, dtype, shape, bytes(dtype, values));
+    }
+
+    /** A contiguous tensor of the given bytes. */
+    public TorchFileWriter raw(String name, DType dtype, long[] shape, byte[] bytes) {
         long[] strides = new long[shape.length];
         long step = 1;
         for (int i = shape.length - 1; i >= 0; i--) {
             strides[i] = step;
             step *= shape[i];
         }
-        return view(name, dtype, 0, shape, strides, values);
+        return tensor(name, dtype, 0, shape, strides, bytes);
     }
 
     /** A view of a storage of its own that holds all the values. */
     public TorchFileWriter view(
             String name, DType dtype, long offset, long[] shape, long[] strides, float... values) {
+        return tensor(name, dtype, offset, shape, strides, bytes(dtype, values));
+    }
+
+    private TorchFileWriter tensor(
+            String name, DType dtype, long offset, long[] shape, long[] strides, byte[] storage) {
         String key = String.valueOf(storages++);
-        entries.put("archive/data/" + key, bytes(dtype, values));
-        tensors.text(name);
+        entries.put("archive/data/" + key, storage);
+        pickle.text(name);
         if (asParameters) {
-            tensors.global("torch._utils", "_rebuild_parameter").op('(');
+            pickle.global("torch._utils", "_rebuild_parameter").op('(');
         }
-        tensors.tensor(storageClass(dtype), key, values.length, offset, shape, strides);
+        int elements = storage.length / dtype.byteSize();
+        pickle.tensor(storageClass(dtype), key, elements, offset, shape, strides);
         if (asParameters) {
-            tensors.op(0x88).global("collections", "OrderedDict").op(')', 'R', 't', 'R');
+            pickle.op(0x88).global("collections", "OrderedDict").op(')', 'R', 't', 'R');
         }
         return this;
     }
 
     /** A number beside the tensors of a flat file. */
     public TorchFileWriter scalar(String name, long value) {
-        outer.text(name).integer(value);
+        pickle.text(name).integer(value);
         return this;
     }
 
     /** Writes the file. */
     public Path write(Path path) throws IOException {
         if (!wrapper.isEmpty()) {
-            tensors.op('u').text("step").integer(1600);
-            tensors.text("distill/eval/loss").float64(0.125);
+            pickle.op('u').text("step").integer(1600);
+            pickle.text("distill/eval/loss").float64(0.125);
         }
-        byte[] pickle = outer.op('u').end();
-        return archive(path, pickle, entries, deflated);
+        return archive(path, pickle.op('u').end(), entries, deflated);
     }
 
     /** Writes any pickle with any storages as an archive. */
