@@ -29,8 +29,7 @@ import picocli.CommandLine.Option;
                         + " converts and trains.",
         footer = {
             "  scripts/tegu convert --teacher path/to/model --method my.yaml --output students/a",
-            "  scripts/tegu convert --teacher path/to/model --method lolcats --lolcats-checkpoint"
-                    + " a_distill.pt --lolcats-checkpoint a_ft.pt --output students/b"
+            "  scripts/tegu convert --teacher llama --method lolcats --lolcats-checkpoint a.pt --output b"
         })
 final class ConvertCommand extends TeguCommand {
     @ArgGroup(exclusive = false, multiplicity = "1", heading = "%nInput:%n", order = 1)

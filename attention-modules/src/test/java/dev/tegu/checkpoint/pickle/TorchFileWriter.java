@@ -1,6 +1,7 @@
 package dev.tegu.checkpoint.pickle;
 
 import dev.tegu.checkpoint.DType;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -127,7 +128,7 @@ public final class TorchFileWriter {
     /** Writes a zip archive. */
     public static void zip(Path path, Map<String, byte[]> entries, boolean deflated)
             throws IOException {
-        try (OutputStream file = Files.newOutputStream(path);
+        try (OutputStream file = new BufferedOutputStream(Files.newOutputStream(path));
                 ZipOutputStream zip = new ZipOutputStream(file)) {
             for (Map.Entry<String, byte[]> entry : entries.entrySet()) {
                 byte[] data = entry.getValue();
