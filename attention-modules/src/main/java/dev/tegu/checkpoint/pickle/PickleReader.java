@@ -12,6 +12,9 @@ final class PickleReader {
     /** Longer than any tensor's name; longer text is no part of a state dict. */
     private static final int MAX_TEXT_BYTES = 1 << 16;
 
+    /** Letters of a foreign text that stand in a message. */
+    private static final int MAX_SHOWN = 200;
+
     /** Longer than any number in a state dict, seeds included. */
     private static final int MAX_INTEGER_BYTES = 255;
 
@@ -119,6 +122,13 @@ final class PickleReader {
         }
     }
 
+    /** Text of a file that nobody trusts, on one line of a message. */
+    static String shown(String text) {
+        int end = Math.min(text.length(), MAX_SHOWN);
+        String start = text.substring(0, end).replaceAll("\\p{Cntrl}", "?");
+        return end < text.length() ? start + "..." : start;
+    }
+
     /** What is wrong with the pickle, with the place reached so far. */
     CheckpointException broken(String what) {
         return new CheckpointException(
@@ -132,7 +142,9 @@ final class PickleReader {
     CheckpointException refused(String module, String name) {
         return new CheckpointException(
                 where
-                        + (": `" + module + "." + name + "` in data.pkl would run code; refused.")
+                        + (": `"
+                                + shown(module + "." + name)
+                                + "` in data.pkl would run code; refused.")
                         + " Only dicts of tensors, numbers and text are read; if you trust the"
                         + " file, load it in PyTorch and save its `state_dict()` alone");
     }

@@ -177,7 +177,7 @@ public final class TorchFile implements AutoCloseable {
             }
         }
         for (Map.Entry<?, ?> entry : outer.entrySet()) {
-            String name = String.valueOf(entry.getKey());
+            String name = PickleReader.shown(String.valueOf(entry.getKey()));
             Object value = entry.getValue();
             if (value instanceof TorchTensor tensor && inner == outer) {
                 tensors.put(nameOf(entry.getKey()), tensor);
@@ -198,7 +198,9 @@ public final class TorchFile implements AutoCloseable {
         dict.forEach(
                 (key, value) -> {
                     if (!(value instanceof TorchTensor tensor)) {
-                        throw broken("`" + key + "` in `" + wrapper + "` is no tensor");
+                        throw broken(
+                                ("`" + PickleReader.shown("" + key) + "` in `" + wrapper + "`")
+                                        + " is no tensor; save the state dict alone");
                     }
                     tensors.put(nameOf(key), tensor);
                 });
@@ -206,6 +208,11 @@ public final class TorchFile implements AutoCloseable {
 
     private String nameOf(Object key) {
         if (key instanceof String name) {
+            if (!PickleReader.shown(name).equals(name)) {
+                throw broken(
+                        ("a tensor's name is no name: `" + PickleReader.shown(name) + "`;")
+                                + " check that this is the right file");
+            }
             return name;
         }
         throw broken("the tensor under `" + key + "` has no name but a number");

@@ -14,7 +14,7 @@ import java.nio.ByteBuffer;
  * @param elements number of elements
  */
 record TorchStorage(ZipArchive archive, String where, String entry, DType dtype, long elements) {
-    /** A piece, mapped or unpacked. */
+    /** A piece, mapped, read or unpacked. */
     ByteBuffer read(long fromByte, int length) throws IOException {
         return archive.read(entry, fromByte, length);
     }

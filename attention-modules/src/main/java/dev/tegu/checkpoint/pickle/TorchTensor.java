@@ -67,7 +67,7 @@ public final class TorchTensor {
 
     /**
      * All bytes: position 0, limit {@link #byteLength}, little-endian, direct; mapped where the
-     * file holds them in this order.
+     * file holds many in this order.
      *
      * @throws CheckpointException if there are 2 GiB or more, or the archive is damaged
      */

@@ -43,7 +43,7 @@ final class TorchTensors implements Unpickler.Tensors {
         String entry = folder + "data/" + key;
         long found = archive.size(entry);
         if (found < 0) {
-            throw broken("storage `" + entry + "` is missing");
+            throw broken("storage `" + PickleReader.shown(entry) + "` is missing");
         }
         int size = dtype.get().byteSize();
         if (found % size != 0 || found / size != elements) {

@@ -227,7 +227,7 @@ final class Unpickler {
             throw in.broken("a key is neither text nor a number");
         }
         if (dict.containsKey(key)) {
-            throw in.broken("key `" + key + "` stands twice in one dict");
+            throw in.broken("key `" + PickleReader.shown("" + key) + "` stands twice in one dict");
         }
         dict.put(key, value);
     }

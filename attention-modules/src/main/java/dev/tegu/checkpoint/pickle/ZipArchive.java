@@ -14,13 +14,16 @@ import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
 /**
- * A zip archive, open for reading pieces of its entries: stored ones are mapped, deflated ones
- * unpacked up to the end of the piece.
+ * A zip archive, open for reading pieces of its entries: stored ones are mapped (small pieces
+ * read), deflated ones unpacked up to the end of the piece.
  */
 final class ZipArchive implements AutoCloseable {
     private static final int LOCAL_SIGNATURE = 0x04034b50;
     private static final int LOCAL_BYTES = 30;
     private static final int INFLATE_BYTES = 1 << 16;
+
+    /** A mapping costs more than reading a few pages, and Linux allows 65,530 of them. */
+    private static final int MIN_MAPPED_BYTES = 1 << 16;
 
     private final String where;
     private final FileChannel channel;
@@ -73,7 +76,7 @@ final class ZipArchive implements AutoCloseable {
         ByteBuffer bytes =
                 entry.isDeflated()
                         ? inflate(entry, start, from, length)
-                        : channel.map(FileChannel.MapMode.READ_ONLY, start + from, length);
+                        : stored(entry, start + from, length);
         return bytes.order(ByteOrder.LITTLE_ENDIAN);
     }
 
@@ -94,6 +97,19 @@ final class ZipArchive implements AutoCloseable {
             throw broken(entry, "its header does not fit the archive's directory");
         }
         return start;
+    }
+
+    private ByteBuffer stored(ZipDirectory.Entry entry, long from, int length) throws IOException {
+        if (length >= MIN_MAPPED_BYTES) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, from, length);
+        }
+        ByteBuffer bytes = ByteBuffer.allocateDirect(length);
+        while (bytes.hasRemaining()) {
+            if (channel.read(bytes, from + bytes.position()) < 0) {
+                throw broken(entry, "ends early");
+            }
+        }
+        return bytes.flip();
     }
 
     private ByteBuffer inflate(ZipDirectory.Entry entry, long start, long from, int length)
@@ -137,7 +153,7 @@ final class ZipArchive implements AutoCloseable {
     private CheckpointException broken(ZipDirectory.Entry entry, String what) {
         return new CheckpointException(
                 where
-                        + (": `" + entry.name() + "`: " + what)
+                        + (": `" + PickleReader.shown(entry.name()) + "`: " + what)
                         + "; the archive is damaged: fetch the file again");
     }
 

@@ -239,6 +239,9 @@ final class ZipDirectory {
 
     private CheckpointException broken(String what) {
         return new CheckpointException(
-                where + ": a damaged zip archive: " + what + "; fetch the file again");
+                where
+                        + ": a damaged zip archive: "
+                        + PickleReader.shown(what)
+                        + "; fetch the file again");
     }
 }

@@ -97,6 +97,55 @@ final class HostileTorchFileTest {
         assertTrue(refusal(archive(pickle)).contains("`os.system`"));
     }
 
+    @Test
+    void aNameCannotWriteLinesOrColoursOfItsOwn() throws IOException {
+        String name = "x\u001b[31m\nerror: all is well\u0085" + "y".repeat(5000);
+        byte[] call = new PickleWriter(4).ascii("\u008c").end();
+        PickleWriter global = new PickleWriter(2).text("os").text(name).op(0x93);
+        PickleWriter tensor = pickle().op('}').text(name);
+        tensor.tensor("FloatStorage", "0", 6, 0, new long[] {6}, new long[] {1}).op('s');
+        PickleWriter twice = pickle().op('}').text(name).op('N', 's').text(name).op('N', 's');
+
+        for (byte[] pickle : List.of(call, global.end(), tensor.end(), twice.end())) {
+            String message = refusal(archive(pickle));
+            assertTrue(message.chars().noneMatch(c -> c < ' '), message);
+            assertTrue(message.length() < 700, message);
+        }
+    }
+
+    private static TorchFileWriter small() {
+        TorchFileWriter writer = TorchFileWriter.wrapped("state_dict").asParameters();
+        return writer.view("a", DType.BF16, 1, new long[] {2, 2}, new long[] {1, 2}, 1, 2, 3, 4, 5);
+    }
+
+    @Test
+    void noChangedByteDoesMoreThanChangeAValueOrEndInARefusal() throws IOException {
+        byte[] plain = Files.readAllBytes(small().write(dir.resolve("plain.pt")));
+        byte[] packed = Files.readAllBytes(small().deflated().write(dir.resolve("packed.pt")));
+        int refused = 0;
+        int read = 0;
+
+        for (byte[] whole : List.of(plain, packed)) {
+            for (int at = 0; at < whole.length; at++) {
+                byte[] changed = whole.clone();
+                changed[at] ^= (byte) (at % 3 == 0 ? 0xff : 1 << at % 8);
+                Path path = Files.write(dir.resolve("changed.pt"), changed);
+                try (TorchFile file = TorchFile.open(path)) {
+                    for (TorchTensor tensor : file.tensors().values()) {
+                        assertEquals(tensor.byteLength(), tensor.bytes().remaining());
+                    }
+                    read++;
+                } catch (CheckpointException e) {
+                    assertTrue(e.getMessage().startsWith("changed.pt: "), e.getMessage());
+                    refused++;
+                }
+            }
+        }
+
+        assertTrue(refused > 500, refused + " refused");
+        assertTrue(read > 100, read + " read");
+    }
+
     static Stream<Arguments> brokenPickles() {
         long[] row = {6};
         byte[] deep = new byte[3_000_000];

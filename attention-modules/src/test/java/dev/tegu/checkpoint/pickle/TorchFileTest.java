@@ -18,6 +18,7 @@ import dev.tegu.engine.Engines;
 import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class TorchFileTest {
     @TempDir Path dir;
@@ -122,31 +124,35 @@ final class TorchFileTest {
         }
     }
 
-    @Test
-    void largeViewsAreWrittenInPiecesWithoutALoss() throws IOException {
+    @ParameterizedTest(name = "deflated {0}")
+    @ValueSource(booleans = {false, true})
+    void largeTensorsAreWrittenInPiecesWithoutALoss(boolean deflated) throws IOException {
         int rows = 700;
-        int columns = 900;
+        int columns = 500;
         float[] storage = new float[rows * columns];
         for (int i = 0; i < storage.length; i++) {
             storage[i] = i;
         }
-        Path path =
-                TorchFileWriter.flat()
-                        .view("a", DType.F32, 0, dims(columns, rows), dims(1, columns), storage)
-                        .deflated()
-                        .write(dir.resolve("a.pt"));
+        TorchFileWriter writer = TorchFileWriter.flat();
+        writer.view("a", DType.F32, 0, dims(columns, rows), dims(1, columns), storage);
+        writer.put("b", DType.F32, dims(columns, rows), storage);
+        Path path = (deflated ? writer.deflated() : writer).write(dir.resolve("a.pt"));
         Path copy = dir.resolve("a.safetensors");
 
         try (TorchFile file = TorchFile.open(path)) {
-            TensorSource source = file.tensor("a").source();
-            SafetensorsWriter.write(copy, new TreeMap<>(Map.of("a", source)));
+            Map<String, TensorSource> tensors = new TreeMap<>();
+            file.tensors().forEach((name, tensor) -> tensors.put(name, tensor.source()));
+            SafetensorsWriter.write(copy, tensors);
         }
 
         try (SafetensorsFile file = SafetensorsFile.open(copy)) {
-            float[] found = new float[storage.length];
-            file.map("a").asFloatBuffer().get(found);
-            for (int i = 0; i < found.length; i++) {
-                assertEquals(storage[i % rows * columns + i / rows], found[i]);
+            FloatBuffer transposed = file.map("a").asFloatBuffer();
+            FloatBuffer plain = file.map("b").asFloatBuffer();
+            assertEquals(storage.length, transposed.remaining());
+            assertEquals(storage.length, plain.remaining());
+            for (int i = 0; i < storage.length; i++) {
+                assertEquals(storage[i % rows * columns + i / rows], transposed.get(i));
+                assertEquals(storage[i], plain.get(i));
             }
         }
     }

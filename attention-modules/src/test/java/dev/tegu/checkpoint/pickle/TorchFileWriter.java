@@ -103,7 +103,7 @@ public final class TorchFileWriter {
         return this;
     }
 
-    /** Writes the file. */
+    /** Writes the file, once. */
     public Path write(Path path) throws IOException {
         if (!wrapper.isEmpty()) {
             pickle.op('u').text("step").integer(1600);
