@@ -164,7 +164,7 @@ public final class TorchFile implements AutoCloseable {
             return "";
         }
         ByteBuffer bytes = archive.read(entry, 0, (int) Math.min(size, 16));
-        return StandardCharsets.ISO_8859_1.decode(bytes).toString().strip();
+        return PickleReader.shown(StandardCharsets.ISO_8859_1.decode(bytes).toString().strip());
     }
 
     private void take(Map<?, ?> outer) {
