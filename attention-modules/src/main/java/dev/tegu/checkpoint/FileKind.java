@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 
 /** What a file that is not what its name says really is, told by its first bytes. */
-enum FileKind {
+public enum FileKind {
     EMPTY("the file is empty; the download may have failed: fetch it again"),
     GIT_LFS_POINTER(
             "begins with a Git LFS pointer; the weights were not downloaded: run `git lfs pull` in"
@@ -34,7 +34,7 @@ enum FileKind {
     }
 
     /** What it is and the next step; empty for {@link #OTHER}. */
-    String explanation() {
+    public String explanation() {
         return explanation;
     }
 
@@ -51,7 +51,8 @@ enum FileKind {
         return of(start);
     }
 
-    static FileKind of(byte[] start) {
+    /** What a file is that begins with these bytes. */
+    public static FileKind of(byte[] start) {
         String text = new String(start, StandardCharsets.ISO_8859_1);
         String lower = text.stripLeading().toLowerCase(Locale.ROOT);
         if (start.length == 0) {

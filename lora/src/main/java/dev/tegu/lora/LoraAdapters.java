@@ -6,9 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
-import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.StagedDirectory;
-import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
@@ -16,7 +14,6 @@ import dev.tegu.model.ModelWriter;
 import dev.tegu.model.TeguVersion;
 import dev.tegu.model.TensorCodec;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
@@ -174,10 +171,7 @@ public final class LoraAdapters {
                                     Arrays.stream(shape).boxed().toList(),
                                     () -> TensorCodec.encode(array, DType.F32)));
                 });
-        SafetensorsWriter.write(directory.path(PeftDirectory.WEIGHTS), tensors);
-        Files.write(
-                directory.path(PeftConfig.FILE_NAME),
-                StrictJson.toBytes(PeftConfig.write(settings, baseModel)));
+        PeftDirectory.write(directory, tensors, settings, baseModel);
     }
 
     /**

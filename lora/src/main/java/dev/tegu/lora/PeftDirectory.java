@@ -4,8 +4,11 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.SafetensorsFile;
+import dev.tegu.checkpoint.SafetensorsWriter;
+import dev.tegu.checkpoint.StagedDirectory;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.checkpoint.TensorInfo;
+import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.model.ModelConfig;
 import dev.tegu.model.TensorCodec;
 import java.io.IOException;
@@ -13,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -58,6 +62,24 @@ final class PeftDirectory implements AutoCloseable {
             file.close();
             throw e;
         }
+    }
+
+    /**
+     * Writes the two files.
+     *
+     * @param tensors A and B by PEFT's names
+     * @param baseModel folder or name of the model that the adapters belong to
+     */
+    static void write(
+            StagedDirectory directory,
+            Map<String, TensorSource> tensors,
+            LoraSettings settings,
+            String baseModel)
+            throws IOException {
+        SafetensorsWriter.write(directory.path(WEIGHTS), tensors);
+        Files.write(
+                directory.path(PeftConfig.FILE_NAME),
+                StrictJson.toBytes(PeftConfig.write(settings, baseModel)));
     }
 
     private static void check(
