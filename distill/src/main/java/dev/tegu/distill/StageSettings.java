@@ -9,7 +9,7 @@ public interface StageSettings {
     /** Tokens to read, at least 1; rounded up to whole steps. */
     long tokens();
 
-    /** Sequences a step, at least 1. */
+    /** Sequences a batch, at least 1. */
     int batchSize();
 
     /** Peak learning rate, above 0. */
@@ -39,6 +39,27 @@ public interface StageSettings {
     /** Steps between two training checkpoints, 0 for one at the end of the stage only. */
     int saveEvery();
 
+    /** Batches whose gradients are averaged for one step, at least 1. */
+    int gradientAccumulationSteps();
+
+    /**
+     * Steps between two measurements on the validation data; 0 for one before the first and one
+     * after the last step only, which are always taken.
+     */
+    int validateEvery();
+
+    /**
+     * Whether the stage ends with the parameters that measured best on the validation data, instead
+     * of the last ones.
+     */
+    boolean keepBest();
+
+    /** Measurements without progress that {@link Scheduler#PLATEAU} sits through, 0 or more. */
+    int plateauPatience();
+
+    /** What {@link Scheduler#PLATEAU} then multiplies the rate by, above 0 and under 1. */
+    double plateauFactor();
+
     /** Steps that read {@link #tokens()} tokens, at least 1. */
     default long steps(int sequenceLength) {
         return (tokens() - 1) / tokensPerStep(sequenceLength) + 1;
@@ -46,7 +67,7 @@ public interface StageSettings {
 
     /** Tokens that one step reads. */
     default long tokensPerStep(int sequenceLength) {
-        return (long) batchSize() * sequenceLength;
+        return (long) batchSize() * gradientAccumulationSteps() * sequenceLength;
     }
 
     /** The learning rate of every step. */
