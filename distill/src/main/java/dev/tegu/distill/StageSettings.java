@@ -1,5 +1,6 @@
 package dev.tegu.distill;
 
+import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.schedule.LearningRateSchedule;
 import dev.tegu.distill.schedule.Scheduler;
 import java.util.List;
@@ -68,6 +69,21 @@ public interface StageSettings {
     /** Tokens that one step reads. */
     default long tokensPerStep(int sequenceLength) {
         return (long) batchSize() * gradientAccumulationSteps() * sequenceLength;
+    }
+
+    /**
+     * Refuses settings that go by measurements where there is nothing to measure.
+     *
+     * @param stage the stage's key in the configuration
+     * @param hasValidation whether there are validation data
+     * @throws InvalidValueException at {@code STAGE.validate_every}
+     */
+    default void checkValidation(String stage, boolean hasValidation) {
+        if (validateEvery() > 0 && !hasValidation) {
+            throw new InvalidValueException(
+                    stage + ".validate_every",
+                    "there is nothing to measure: name files in `data.validation`, or set 0");
+        }
     }
 
     /** The learning rate of every step. */

@@ -3,7 +3,6 @@ package dev.tegu.distill;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.data.BatchOrder;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.Sequence;
@@ -61,18 +60,15 @@ public final class TrainingLoop {
      * @param manager parent of what the loop allocates
      * @param checkpoints where the stage's state is kept; when it holds one, the run goes on from
      *     it
-     * @throws InvalidValueException if the settings go by validation data and there are none
+     * @throws dev.tegu.config.InvalidValueException if the settings go by validation data and there
+     *     are none
      * @throws NonFiniteException if a loss or gradient stops being finite; the last checkpoint
      *     stands
      * @throws IOException if a checkpoint cannot be written or read
      */
     public void run(Objective objective, NDManager manager, StageCheckpoints checkpoints)
             throws IOException {
-        if (settings.validateEvery() > 0 && validation.isEmpty()) {
-            throw new InvalidValueException(
-                    objective.stage() + ".validate_every",
-                    "there is nothing to measure: name files in `data.validation`, or set 0");
-        }
+        settings.checkValidation(objective.stage(), validation.isPresent());
         int length = train.sequenceLength();
         long total = settings.steps(length);
         LearningRateSchedule schedule = settings.schedule(length);

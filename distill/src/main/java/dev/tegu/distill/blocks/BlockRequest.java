@@ -34,7 +34,8 @@ public record BlockRequest(
         @Default("auto") String device) {
 
     /**
-     * @throws InvalidValueException if the block is empty or starts under 0, or there is no teacher
+     * @throws InvalidValueException if the block is empty or starts under 0, there is no teacher,
+     *     or nothing to measure where the settings ask for it
      */
     public BlockRequest {
         if (teacher.isBlank()) {
@@ -48,6 +49,7 @@ public record BlockRequest(
                     "to_layer",
                     "expected a layer above `from_layer` " + fromLayer + ", found " + toLayer);
         }
+        attentionTransfer.checkValidation("attention_transfer", !data.validation().isEmpty());
     }
 
     /**

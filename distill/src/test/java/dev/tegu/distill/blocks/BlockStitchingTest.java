@@ -11,6 +11,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Manifest;
 import dev.tegu.checkpoint.SafetensorsFile;
@@ -24,6 +25,8 @@ import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.model.TinyModels;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -365,6 +368,44 @@ class BlockStitchingTest {
         assertSays(
                 refusal(List.of(rewritten(block, Map.of("to_layer", "0"), Map.of()))),
                 "layers 0 to 0 are no range");
+    }
+
+    @Test
+    @DisplayName("28: a block of version 1 is read by every later version")
+    void aBlockOfVersion1IsRead() throws IOException {
+        Path file = dir.resolve("old.safetensors");
+        String tensor = "model.layers.0.self_attn.window_factor";
+        ByteBuffer values = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
+        values.putFloat(1).putFloat(2).putFloat(3).putFloat(4).flip();
+        Map<String, String> metadata =
+                Map.of(
+                        "format", "pt",
+                        "tegu_block_version", "1",
+                        "from_layer", "0",
+                        "to_layer", "1",
+                        "num_layers", "3",
+                        "base_model_sha256", "ab12",
+                        "method", "window: {size: 4}\nlinear_scope: outside_window\n",
+                        "training", "seed: 3\n",
+                        "tensors_sha256",
+                                "9cd9ef2ccc6356cf477b04eb741ba51cf5cb8faed4d0a10458f6bba1b11b5705");
+        SafetensorsWriter.write(
+                file,
+                Map.of(tensor, TensorSource.of(DType.F32, List.of(4L), () -> values)),
+                metadata);
+
+        try (BlockFile block = BlockFile.open(file)) {
+            assertEquals(
+                    new BlockFile.Header(
+                            0,
+                            1,
+                            3,
+                            "ab12",
+                            TinyModels.spec("{window: {size: 4}, linear_scope: outside_window}"),
+                            "seed: 3\n"),
+                    block.header());
+            assertEquals(List.of(tensor), List.copyOf(block.tensors().keySet()));
+        }
     }
 
     @Test

@@ -221,6 +221,10 @@ class BlockTrainingTest {
                                         request.toYaml().replace("to_layer: 4", "to_layer: 2"),
                                         "test"));
         assertEquals("to_layer", e.problems().get(0).path());
+        String measuring = request.toYaml().replace("validate_every: 0", "validate_every: 5");
+        ConfigException unmeasured =
+                assertThrows(ConfigException.class, () -> BlockRequest.parse(measuring, "test"));
+        assertEquals("attention_transfer.validate_every", unmeasured.problems().get(0).path());
     }
 
     @Test
