@@ -86,6 +86,18 @@ final class ValidateCommandTest {
     }
 
     @Test
+    void measuringEveryFewStepsAsksForValidationData() throws IOException {
+        Invocation run =
+                validate(
+                        EXPERIMENT.replace("validation: [c.txt], ", "evaluation: [c.txt], "),
+                        "--set",
+                        "lora_finetune.validate_every=10");
+
+        assertEquals(3, run.exitCode());
+        assertTrue(run.err().contains("lora_finetune.validate_every: there is nothing"), run.err());
+    }
+
+    @Test
     void aMisspeltSetIsAProblemOfTheConfiguration() throws IOException {
         Invocation run = validate(EXPERIMENT, "--set", "data.frmat=jsonl");
 

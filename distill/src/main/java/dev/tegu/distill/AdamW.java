@@ -59,7 +59,29 @@ final class AdamW implements AutoCloseable {
     }
 
     /**
-     * Takes one step and empties the gradients.
+     * Empties the gradients: an earlier run over the same parameters may have ended between its
+     * backward and its step.
+     */
+    void discardGradients() {
+        try (NDManager scope = manager.newSubManager()) {
+            for (Map<String, NDArray> group : groups) {
+                script.call("zero", new TorchScript.Arguments().add("a", gradients(group, scope)));
+            }
+        }
+    }
+
+    private static List<NDArray> gradients(Map<String, NDArray> group, NDManager scope) {
+        List<NDArray> gradients = new ArrayList<>();
+        for (NDArray parameter : group.values()) {
+            NDArray gradient = parameter.getGradient();
+            gradient.attach(scope);
+            gradients.add(gradient);
+        }
+        return gradients;
+    }
+
+    /**
+     * Takes one step along the mean of the accumulated gradients and empties them.
      *
      * @param step 0-based
      * @return largest gradient norm of a group, before clipping
@@ -75,26 +97,21 @@ final class AdamW implements AutoCloseable {
             (float) settings.weightDecay(),
             (float) (1 - Math.pow(beta1, step + 1.0)),
             (float) (1 - Math.pow(beta2, step + 1.0)),
-            (float) settings.maxGradNorm()
+            (float) settings.maxGradNorm(),
+            1f / settings.gradientAccumulationSteps()
         };
         float largest = 0;
         try (NDManager scope = manager.newSubManager()) {
             NDArray h = scope.create(hyper).toDevice(Device.cpu(), false);
             h.attach(scope);
             for (Map<String, NDArray> group : groups) {
-                List<NDArray> gradients = new ArrayList<>();
-                for (NDArray parameter : group.values()) {
-                    NDArray gradient = parameter.getGradient();
-                    gradient.attach(scope);
-                    gradients.add(gradient);
-                }
                 NDList norm =
                         script.call(
                                 "adamw",
                                 new TorchScript.Arguments()
                                         .add(h)
                                         .add("params", List.copyOf(group.values()))
-                                        .add("grads", gradients)
+                                        .add("grads", gradients(group, scope))
                                         .add("m", select(first, group))
                                         .add("v", select(second, group)));
                 // NaN wins, so that it is seen

@@ -9,6 +9,7 @@ import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,15 +32,42 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
 
     private final DecoderModel model;
     private final TorchScript script;
+    private final int fromLayer;
+    private final int toLayer;
     private final double[] layerLosses;
 
     /**
      * @param model a student; its linear layers' new parameters are trained
      */
     public AttentionTransfer(DecoderModel model) {
+        this(model, 0, model.layers().size());
+    }
+
+    /**
+     * Trains a range of layers to the same steps as training all would: the teacher's layers below
+     * just run, those above do not.
+     *
+     * @param model a student
+     * @param fromLayer first layer of the range
+     * @param toLayer layer after the last of the range
+     * @throws IllegalArgumentException if the range is empty or not inside of the model
+     */
+    public AttentionTransfer(DecoderModel model, int fromLayer, int toLayer) {
+        if (fromLayer < 0 || fromLayer >= toLayer || toLayer > model.layers().size()) {
+            throw new IllegalArgumentException(
+                    ("layers "
+                                    + fromLayer
+                                    + " to "
+                                    + toLayer
+                                    + ": expected a range inside of 0 to ")
+                            + model.layers().size());
+        }
         this.model = model;
+        this.fromLayer = fromLayer;
+        this.toLayer = toLayer;
         this.script = Scripts.training(LOSS_SCALE);
         this.layerLosses = new double[model.layers().size()];
+        Arrays.fill(layerLosses, Double.NaN);
     }
 
     @Override
@@ -50,7 +78,7 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
     @Override
     public List<Map<String, NDArray>> groups() {
         List<Map<String, NDArray>> groups = new ArrayList<>();
-        for (int i = 0; i < model.layers().size(); i++) {
+        for (int i = fromLayer; i < toLayer; i++) {
             Map<String, NDArray> parameters = model.layers().get(i).parameters();
             if (!parameters.isEmpty()) {
                 Map<String, NDArray> group = new LinkedHashMap<>();
@@ -64,7 +92,7 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
 
     /**
      * Error of each layer's outputs in the batch seen last, as a part of the outputs' mean square
-     * (0: equal, 1: as far off as zero); NaN for softmax layers.
+     * (0: equal, 1: as far off as zero); NaN for softmax layers and those outside of the range.
      */
     public double[] relativeErrors() {
         return layerLosses.clone();
@@ -72,38 +100,55 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
 
     @Override
     public double backward(NDArray ids, NDArray labels) {
-        return pass(ids, true);
+        return loss(ids, true);
     }
 
     @Override
     public double loss(NDArray ids, NDArray labels) {
-        return pass(ids, false);
+        return loss(ids, false);
     }
 
-    private double pass(NDArray ids, boolean train) {
-        double sum = 0;
-        int linear = 0;
+    private double loss(NDArray ids, boolean train) {
         try (NDManager scope = ids.getManager().newSubManager()) {
             scope.tempAttachAll(ids);
-            DecoderLayer.Rope rope = model.rope(scope, 0, (int) ids.getShape().get(1));
-            NDArray hidden = model.embed(ids);
-            for (int i = 0; i < model.layers().size(); i++) {
-                DecoderLayer layer = model.layers().get(i);
-                layerLosses[i] = Double.NaN;
-                try (NDManager step = scope.newSubManager()) {
-                    hidden.attach(step);
-                    DecoderLayer.Projected in = layer.project(hidden);
-                    NDArray target = layer.softmax(in, rope);
-                    if (layer.attention().isPresent()) {
-                        sum += layerLoss(layer, in, rope, target, i, train);
-                        linear++;
-                    }
-                    hidden = layer.finish(hidden, target);
-                    hidden.attach(scope);
+            return pass(ids, train).loss();
+        }
+    }
+
+    /**
+     * What a batch gave.
+     *
+     * @param loss mean over the linearized layers of the range; 0 if it has none
+     * @param hidden the teacher's residual stream after the range, before any norm, [B, T, M]
+     */
+    record Pass(double loss, NDArray hidden) {}
+
+    /**
+     * @param ids [B, T] int64; its manager owns the result
+     * @param train whether the losses' gradients are added to the parameters'
+     */
+    Pass pass(NDArray ids, boolean train) {
+        double sum = 0;
+        int linear = 0;
+        NDManager scope = ids.getManager();
+        DecoderLayer.Rope rope = model.rope(scope, 0, (int) ids.getShape().get(1));
+        NDArray hidden = model.embed(ids);
+        for (int i = 0; i < toLayer; i++) {
+            DecoderLayer layer = model.layers().get(i);
+            layerLosses[i] = Double.NaN;
+            try (NDManager step = scope.newSubManager()) {
+                hidden.attach(step);
+                DecoderLayer.Projected in = layer.project(hidden);
+                NDArray target = layer.softmax(in, rope);
+                if (i >= fromLayer && layer.attention().isPresent()) {
+                    sum += layerLoss(layer, in, rope, target, i, train);
+                    linear++;
                 }
+                hidden = layer.finish(hidden, target);
+                hidden.attach(scope);
             }
         }
-        return sum / Math.max(1, linear);
+        return new Pass(sum / Math.max(1, linear), hidden);
     }
 
     private double layerLoss(

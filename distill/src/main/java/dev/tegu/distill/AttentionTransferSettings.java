@@ -20,7 +20,12 @@ public record AttentionTransferSettings(
         @Default("[0.9, 0.999]") List<Double> betas,
         @Default("1.0") double maxGradNorm,
         @Default("10") int logEvery,
-        @Default("200") int saveEvery)
+        @Default("200") int saveEvery,
+        @Default("1") int gradientAccumulationSteps,
+        @Default("0") int validateEvery,
+        @Default("false") boolean keepBest,
+        @Default("10") int plateauPatience,
+        @Default("0.1") double plateauFactor)
         implements StageSettings {
 
     /**
@@ -31,5 +36,7 @@ public record AttentionTransferSettings(
         StageChecks.budget(tokens, batchSize, logEvery, saveEvery);
         StageChecks.schedule(learningRate, warmupRatio, minLrRatio);
         StageChecks.optimizer(weightDecay, betas, maxGradNorm);
+        StageChecks.accumulation(gradientAccumulationSteps);
+        StageChecks.measuring(scheduler, validateEvery, keepBest, plateauPatience, plateauFactor);
     }
 }

@@ -27,6 +27,11 @@ public record LoraFinetuneSettings(
         @Default("1.0") double maxGradNorm,
         @Default("10") int logEvery,
         @Default("200") int saveEvery,
+        @Default("1") int gradientAccumulationSteps,
+        @Default("0") int validateEvery,
+        @Default("false") boolean keepBest,
+        @Default("10") int plateauPatience,
+        @Default("0.1") double plateauFactor,
         @Default("8") int r,
         @Default("16.0") double loraAlpha,
         @Default("0.0") double loraDropout,
@@ -42,6 +47,8 @@ public record LoraFinetuneSettings(
         StageChecks.budget(tokens, batchSize, logEvery, saveEvery);
         StageChecks.schedule(learningRate, warmupRatio, minLrRatio);
         StageChecks.optimizer(weightDecay, betas, maxGradNorm);
+        StageChecks.accumulation(gradientAccumulationSteps);
+        StageChecks.measuring(scheduler, validateEvery, keepBest, plateauPatience, plateauFactor);
         StageChecks.require(r >= 1, "r", "1 or more", r);
         boolean positive = loraAlpha > 0 && Double.isFinite(loraAlpha);
         StageChecks.require(positive, "lora_alpha", "a number above 0", loraAlpha);

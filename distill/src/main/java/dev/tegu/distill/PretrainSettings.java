@@ -21,7 +21,12 @@ public record PretrainSettings(
         @Default("[0.9, 0.95]") List<Double> betas,
         @Default("1.0") double maxGradNorm,
         @Default("10") int logEvery,
-        @Default("0") int saveEvery)
+        @Default("0") int saveEvery,
+        @Default("1") int gradientAccumulationSteps,
+        @Default("0") int validateEvery,
+        @Default("false") boolean keepBest,
+        @Default("10") int plateauPatience,
+        @Default("0.1") double plateauFactor)
         implements StageSettings {
 
     /**
@@ -32,5 +37,7 @@ public record PretrainSettings(
         StageChecks.budget(tokens, batchSize, logEvery, saveEvery);
         StageChecks.schedule(learningRate, warmupRatio, minLrRatio);
         StageChecks.optimizer(weightDecay, betas, maxGradNorm);
+        StageChecks.accumulation(gradientAccumulationSteps);
+        StageChecks.measuring(scheduler, validateEvery, keepBest, plateauPatience, plateauFactor);
     }
 }

@@ -47,6 +47,14 @@ public final class StageCheckpoints {
         this.identity = Map.copyOf(identity);
     }
 
+    /**
+     * Where a stage stands.
+     *
+     * @param step steps taken, 0 if there is no checkpoint
+     * @param facts small facts by name, as they were saved
+     */
+    record Restored(long step, Map<String, String> facts) {}
+
     /** The last whole checkpoint's step, 0 if there is none. */
     public long lastStep() throws IOException {
         List<Path> all = all();
@@ -58,17 +66,18 @@ public final class StageCheckpoints {
      *
      * @param state parameters and moments by name
      * @param script the training methods
-     * @return its step; 0 if there is none, the arrays untouched
+     * @return its step and facts; step 0 if there is none, the arrays untouched
      * @throws CheckpointException if it is damaged or belongs to other settings
      */
-    long restore(Map<String, NDArray> state, TorchScript script) throws IOException {
+    Restored restore(Map<String, NDArray> state, TorchScript script) throws IOException {
         List<Path> all = all();
         if (all.isEmpty()) {
-            return 0;
+            return new Restored(0, Map.of());
         }
         Path last = all.get(all.size() - 1);
         Manifest.verify(last);
-        refuseOther(last, Manifest.read(last).properties());
+        Map<String, String> facts = Manifest.read(last).properties();
+        refuseOther(last, facts);
         try (SafetensorsFile file = SafetensorsFile.open(last.resolve(STATE))) {
             if (!file.tensors().keySet().equals(state.keySet())) {
                 throw new CheckpointException(
@@ -87,9 +96,8 @@ public final class StageCheckpoints {
                                     + entry.getValue().getShape());
                 }
                 NDArray array = entry.getValue();
-                // Copied into the memory that is there: `set` and `copyTo` would put a Java buffer
-                // in
-                // its place, and kernels sum in another order on other alignments.
+                // Copied into the memory that is there: `set` and `copyTo` would put a Java
+                // buffer in its place, and kernels sum in another order on other alignments.
                 try (NDManager scope = array.getManager().newSubManager()) {
                     NDArray stored =
                             TensorCodec.decode(
@@ -98,11 +106,11 @@ public final class StageCheckpoints {
                 }
             }
         }
-        return stepOf(last);
+        return new Restored(stepOf(last), facts);
     }
 
     /** Writes a checkpoint, then removes all but the last two. */
-    void save(Map<String, NDArray> state, long step) throws IOException {
+    void save(Map<String, NDArray> state, Map<String, String> facts, long step) throws IOException {
         Files.createDirectories(dir);
         Path target = dir.resolve(STEP + step);
         Map<String, TensorSource> tensors = new LinkedHashMap<>();
@@ -117,6 +125,7 @@ public final class StageCheckpoints {
         try (StagedDirectory staged = StagedDirectory.create(target)) {
             SafetensorsWriter.write(staged.path(STATE), tensors);
             identity.forEach(staged::property);
+            facts.forEach(staged::property);
             staged.commit();
         }
         List<Path> all = all();

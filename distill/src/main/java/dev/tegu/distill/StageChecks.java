@@ -1,6 +1,7 @@
 package dev.tegu.distill;
 
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.distill.schedule.Scheduler;
 import java.util.List;
 
 /** The ranges of {@link StageSettings}, for the constructors of its records. */
@@ -26,6 +27,34 @@ final class StageChecks {
         boolean pair = betas.size() == 2 && betas.stream().allMatch(b -> b >= 0 && b < 1);
         require(pair, "betas", "two numbers from 0 to under 1", betas);
         notNegative("max_grad_norm", maxGradNorm);
+    }
+
+    static void accumulation(int gradientAccumulationSteps) {
+        require(
+                gradientAccumulationSteps >= 1,
+                "gradient_accumulation_steps",
+                "1 or more",
+                gradientAccumulationSteps);
+    }
+
+    static void measuring(
+            Scheduler scheduler,
+            int validateEvery,
+            boolean keepBest,
+            int plateauPatience,
+            double plateauFactor) {
+        require(validateEvery >= 0, "validate_every", "0 or more", validateEvery);
+        boolean waits = scheduler == Scheduler.PLATEAU;
+        if ((waits || keepBest) && validateEvery == 0) {
+            throw new InvalidValueException(
+                    "validate_every",
+                    (waits ? "`scheduler: plateau`" : "`keep_best: true`")
+                            + " goes by measurements on the validation data; give the steps between"
+                            + " two of them");
+        }
+        require(plateauPatience >= 0, "plateau_patience", "0 or more", plateauPatience);
+        boolean shrinks = plateauFactor > 0 && plateauFactor < 1;
+        require(shrinks, "plateau_factor", "a number above 0 and under 1", plateauFactor);
     }
 
     static void require(boolean holds, String key, String expected, Object found) {

@@ -1,5 +1,6 @@
 package dev.tegu.distill;
 
+import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.schedule.LearningRateSchedule;
 import dev.tegu.distill.schedule.Scheduler;
 import java.util.List;
@@ -9,7 +10,7 @@ public interface StageSettings {
     /** Tokens to read, at least 1; rounded up to whole steps. */
     long tokens();
 
-    /** Sequences a step, at least 1. */
+    /** Sequences a batch, at least 1. */
     int batchSize();
 
     /** Peak learning rate, above 0. */
@@ -39,6 +40,27 @@ public interface StageSettings {
     /** Steps between two training checkpoints, 0 for one at the end of the stage only. */
     int saveEvery();
 
+    /** Batches whose gradients are averaged for one step, at least 1. */
+    int gradientAccumulationSteps();
+
+    /**
+     * Steps between two measurements on the validation data; 0 for one before the first and one
+     * after the last step only, which are always taken.
+     */
+    int validateEvery();
+
+    /**
+     * Whether the stage ends with the parameters that measured best on the validation data, instead
+     * of the last ones.
+     */
+    boolean keepBest();
+
+    /** Measurements without progress that {@link Scheduler#PLATEAU} sits through, 0 or more. */
+    int plateauPatience();
+
+    /** What {@link Scheduler#PLATEAU} then multiplies the rate by, above 0 and under 1. */
+    double plateauFactor();
+
     /** Steps that read {@link #tokens()} tokens, at least 1. */
     default long steps(int sequenceLength) {
         return (tokens() - 1) / tokensPerStep(sequenceLength) + 1;
@@ -46,7 +68,22 @@ public interface StageSettings {
 
     /** Tokens that one step reads. */
     default long tokensPerStep(int sequenceLength) {
-        return (long) batchSize() * sequenceLength;
+        return (long) batchSize() * gradientAccumulationSteps() * sequenceLength;
+    }
+
+    /**
+     * Refuses settings that go by measurements where there is nothing to measure.
+     *
+     * @param stage the stage's key in the configuration
+     * @param hasValidation whether there are validation data
+     * @throws InvalidValueException at {@code STAGE.validate_every}
+     */
+    default void checkValidation(String stage, boolean hasValidation) {
+        if (validateEvery() > 0 && !hasValidation) {
+            throw new InvalidValueException(
+                    stage + ".validate_every",
+                    "there is nothing to measure: name files in `data.validation`, or set 0");
+        }
     }
 
     /** The learning rate of every step. */

@@ -17,6 +17,11 @@ import java.util.Optional;
 /**
  * The one loop of all stages: batch, loss and gradients, AdamW, checkpoint.
  *
+ * <p>A step reads as many batches as the settings accumulate and goes along the mean of their
+ * gradients. Batches run on over the end of an epoch, so no step is short of batches and no batch
+ * of sequences. A checkpoint stands between two steps: what a killed run had accumulated for the
+ * next one is computed again.
+ *
  * <p>A step depends on the settings, the data, the seed and its number alone, so a run that goes on
  * from a checkpoint takes the same steps to the same bits.
  */
@@ -32,7 +37,8 @@ public final class TrainingLoop {
 
     /**
      * @param train what is read
-     * @param validation what is measured before the first and after the last step
+     * @param validation what is measured before the first and after the last step, and between as
+     *     the settings say
      * @param seed decides the order of the sequences
      */
     public TrainingLoop(
@@ -54,12 +60,15 @@ public final class TrainingLoop {
      * @param manager parent of what the loop allocates
      * @param checkpoints where the stage's state is kept; when it holds one, the run goes on from
      *     it
+     * @throws dev.tegu.config.InvalidValueException if the settings go by validation data and there
+     *     are none
      * @throws NonFiniteException if a loss or gradient stops being finite; the last checkpoint
      *     stands
      * @throws IOException if a checkpoint cannot be written or read
      */
     public void run(Objective objective, NDManager manager, StageCheckpoints checkpoints)
             throws IOException {
+        settings.checkValidation(objective.stage(), validation.isPresent());
         int length = train.sequenceLength();
         long total = settings.steps(length);
         LearningRateSchedule schedule = settings.schedule(length);
@@ -68,18 +77,26 @@ public final class TrainingLoop {
         objective.groups().forEach(parameters::putAll);
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
         try (TorchScript script = Scripts.training(AttentionTransfer.LOSS_SCALE);
-                AdamW optimizer = new AdamW(script, manager, objective.groups(), settings)) {
+                AdamW optimizer = new AdamW(script, manager, objective.groups(), settings);
+                Measurements measurements =
+                        new Measurements(script, manager, parameters, settings)) {
+            optimizer.discardGradients();
             Map<String, NDArray> state = new LinkedHashMap<>(parameters);
             state.putAll(optimizer.moments());
-            long done = checkpoints.restore(state, script);
+            state.putAll(measurements.arrays());
+            StageCheckpoints.Restored restored = checkpoints.restore(state, script);
+            long done = restored.step();
             listener.stageStarted(
                     new TrainingListener.Stage(
                             objective.stage(), done, total, settings.tokensPerStep(length)));
             if (done == 0) {
-                validate(objective, manager, 0);
+                validate(objective, manager, measurements, 0);
+            } else {
+                measurements.restore(restored.facts());
             }
             for (long step = done; step < total; step++) {
-                double loss = step(objective, manager, optimizer, order, schedule.at(step), step);
+                double rate = measurements.rate(schedule.at(step));
+                double loss = step(objective, manager, optimizer, order, rate, step);
                 boolean last = step + 1 == total;
                 if (last || (step + 1) % settings.logEvery() == 0 || step == 0) {
                     listener.stepFinished(
@@ -87,21 +104,31 @@ public final class TrainingLoop {
                                     objective.stage(),
                                     step + 1,
                                     loss,
-                                    schedule.at(step),
+                                    rate,
                                     (step + 1) * settings.tokensPerStep(length)));
                 }
-                boolean due = settings.saveEvery() > 0 && (step + 1) % settings.saveEvery() == 0;
-                if (last) {
-                    validate(objective, manager, total);
+                if (last || isDue(settings.validateEvery(), step)) {
+                    validate(objective, manager, measurements, step + 1);
                 }
-                if (last || due) {
-                    checkpoints.save(state, step + 1);
+                if (last) {
+                    measurements.recallBest();
+                }
+                if (last || isDue(settings.saveEvery(), step)) {
+                    checkpoints.save(state, measurements.facts(), step + 1);
                 }
             }
             listener.stageFinished(objective.stage());
         } finally {
             parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
         }
+    }
+
+    /**
+     * @param every steps between two events, 0 for none
+     * @param step 0-based, just taken
+     */
+    private static boolean isDue(int every, long step) {
+        return every > 0 && (step + 1) % every == 0;
     }
 
     /**
@@ -123,7 +150,7 @@ public final class TrainingLoop {
                 objective.backward(
                         batch(scope, train, indices, false), batch(scope, train, indices, true));
             }
-            return (System.nanoTime() - started) * 1e-9;
+            return (System.nanoTime() - started) * 1e-9 * settings.gradientAccumulationSteps();
         } finally {
             parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
         }
@@ -136,19 +163,24 @@ public final class TrainingLoop {
             BatchOrder order,
             double learningRate,
             long step) {
-        try (NDManager scope = manager.newSubManager()) {
-            int[] indices = order.batch(step);
-            // What is random inside a step (dropout) follows from the step's number.
-            scope.getEngine().setRandomSeed((int) (seed * 31 + step));
-            double loss =
-                    objective.backward(
-                            batch(scope, train, indices, false),
-                            batch(scope, train, indices, true));
-            refuseNonFinite("loss", loss, objective.stage(), step);
-            float norm = optimizer.step(step, learningRate);
-            refuseNonFinite("gradient norm", norm, objective.stage(), step);
-            return loss;
+        // What is random inside a step (dropout) follows from the step's number.
+        manager.getEngine().setRandomSeed((int) (seed * 31 + step));
+        int batches = settings.gradientAccumulationSteps();
+        double sum = 0;
+        for (int i = 0; i < batches; i++) {
+            try (NDManager scope = manager.newSubManager()) {
+                int[] indices = order.batch(step * batches + i);
+                sum +=
+                        objective.backward(
+                                batch(scope, train, indices, false),
+                                batch(scope, train, indices, true));
+            }
         }
+        double loss = sum / batches;
+        refuseNonFinite("loss", loss, objective.stage(), step);
+        float norm = optimizer.step(step, learningRate);
+        refuseNonFinite("gradient norm", norm, objective.stage(), step);
+        return loss;
     }
 
     private static void refuseNonFinite(String what, double value, String stage, long step) {
@@ -166,7 +198,8 @@ public final class TrainingLoop {
         }
     }
 
-    private void validate(Objective objective, NDManager manager, long step) {
+    private void validate(
+            Objective objective, NDManager manager, Measurements measurements, long step) {
         if (validation.isEmpty()) {
             return;
         }
@@ -181,6 +214,7 @@ public final class TrainingLoop {
                                 batch(scope, data, one, false), batch(scope, data, one, true));
             }
         }
+        measurements.measured(sum / count);
         listener.validated(new TrainingListener.Validation(objective.stage(), step, sum / count));
     }
 

@@ -13,19 +13,26 @@
     target.copy_(source)
     return source
 
+  def zero(self, arrays: List[Tensor]) -> Tensor:
+    for a in arrays:
+      a.zero_()
+    return arrays[0]
+
   def adamw(self, h: Tensor, params: List[Tensor], grads: List[Tensor], m: List[Tensor], v: List[Tensor]) -> Tensor:
-    # h: lr, beta1, beta2, eps, weight_decay, 1 - beta1^t, 1 - beta2^t, max_norm (0: no clipping).
-    # Changes params, m and v in place, empties grads; the result is their norm before clipping.
+    # h: lr, beta1, beta2, eps, weight_decay, 1 - beta1^t, 1 - beta2^t, max_norm (0: no clipping),
+    # 1 / gradients added up in grads. Changes params, m and v in place, empties grads; the result is
+    # the norm of the mean gradient before clipping.
     lr = float(h[0])
     beta1 = float(h[1])
     beta2 = float(h[2])
     total = torch.zeros([], dtype=6, device=grads[0].device)
     for g in grads:
       total = total + (g * g).sum()
-    norm = torch.sqrt(total)
+    norm = torch.sqrt(total) * float(h[8])
     scale = torch.ones_like(norm)
     if float(h[7]) > 0.0:
       scale = torch.clamp(float(h[7]) / (norm + 1e-6), None, 1.0)
+    scale = scale * float(h[8])
     for i in range(len(params)):
       g = grads[i] * scale
       m[i].mul_(beta1).add_(g, alpha=1.0 - beta1)

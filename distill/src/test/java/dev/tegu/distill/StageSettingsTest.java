@@ -8,8 +8,10 @@ import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.ConfigNode;
 import java.util.List;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class StageSettingsTest {
@@ -30,6 +32,9 @@ final class StageSettingsTest {
 
         assertEquals(2, settings.steps(256));
         assertEquals(1024, settings.tokensPerStep(256));
+        LoraFinetuneSettings more = bind("{tokens: 1025, gradient_accumulation_steps: 2}");
+        assertEquals(2048, more.tokensPerStep(256));
+        assertEquals(1, more.steps(256));
         assertEquals(1, bind("{tokens: 1024, batch_size: 4}").steps(256));
     }
 
@@ -55,6 +60,11 @@ final class StageSettingsTest {
                 "max_grad_norm: -1.0",
                 "log_every: 0",
                 "save_every: -1",
+                "gradient_accumulation_steps: 0",
+                "validate_every: -1",
+                "plateau_patience: -1",
+                "plateau_factor: 0.0",
+                "plateau_factor: 1.0",
                 "r: 0",
                 "lora_alpha: 0.0",
                 "lora_dropout: 1.0",
@@ -78,6 +88,48 @@ final class StageSettingsTest {
         assertThrows(
                 ConfigException.class,
                 () -> ConfigBinder.bind(text, AttentionTransferSettings.class));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @CsvSource({
+        "1e-4, 1e-4",
+        "1E-4, 1e-4",
+        "1e-12, 1e-12",
+        "1.0e-12, 1e-12",
+        "2e0, 2",
+        "1e4, 10000",
+        "1e+2, 100"
+    })
+    @DisplayName("26: numbers with an exponent and no dot are numbers")
+    void numbersWithAnExponentAndNoDotAreNumbers(String text, double expected) {
+        assertEquals(expected, bind("tokens: 1\nlearning_rate: " + text).learningRate());
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @ValueSource(strings = {"1e-12", "0e0"})
+    @DisplayName("26: small parts of one with an exponent and no dot are numbers")
+    void smallPartsAreNumbers(String text) {
+        LoraFinetuneSettings settings = bind("tokens: 1\nmin_lr_ratio: " + text);
+
+        assertEquals(Double.parseDouble(text), settings.minLrRatio());
+    }
+
+    @Test
+    @DisplayName("26: such numbers survive being written and read again")
+    void numbersSurviveTheEffectiveConfiguration() {
+        LoraFinetuneSettings settings =
+                bind("{tokens: 1, learning_rate: 1e-12, weight_decay: 1e-4, betas: [9e-1, 1e-9]}");
+
+        String yaml = ConfigBinder.toNode(settings).toYaml();
+
+        assertEquals(settings, bind(yaml));
+        assertEquals(List.of(0.9, 1e-9), bind(yaml).betas());
+    }
+
+    @Test
+    @DisplayName("26: a number in quotes is text and refused")
+    void aNumberInQuotesIsRefused() {
+        assertThrows(ConfigException.class, () -> bind("{tokens: 1, learning_rate: '1e-4'}"));
     }
 
     private static LoraFinetuneSettings bind(String yaml) {

@@ -16,7 +16,10 @@ import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.StrictJson;
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.ConfigNode;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.TinyModels;
 import java.io.IOException;
@@ -28,6 +31,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -66,6 +71,7 @@ class LoraAdaptersTest {
     }
 
     @Test
+    @DisplayName("24: B = 0 gives the same output to the bit at the start")
     void freshAdaptersChangeNothingAndTrainedOnesDo() throws IOException {
         try (DecoderModel model = model()) {
             float[] before = TinyModels.logits(model);
@@ -77,6 +83,56 @@ class LoraAdaptersTest {
 
             assertArrayEquals(before, fresh);
             assertTrue(TinyModels.distance(before, trained) > 1e-2);
+        }
+    }
+
+    @Test
+    @DisplayName("24: without settings the targets are the attention's projections alone")
+    void targetsAreTheAttentionsProjections() throws IOException {
+        LoraSettings defaults =
+                ConfigBinder.bind(ConfigNode.parse("{}", "test"), LoraSettings.class);
+        try (DecoderModel model = model()) {
+            LoraAdapters adapters = LoraAdapters.create(model, defaults, 1);
+
+            Set<String> modules = new TreeSet<>();
+            for (String name : adapters.parameters().keySet()) {
+                modules.add(
+                        name.replaceFirst(".*layers\\.[0-9]+\\.", "").replaceAll("\\.lora.*", ""));
+            }
+            assertEquals(
+                    Set.of(
+                            "self_attn.q_proj",
+                            "self_attn.k_proj",
+                            "self_attn.v_proj",
+                            "self_attn.o_proj"),
+                    modules);
+            assertEquals(3 * 4 * 2, adapters.parameters().size());
+        }
+    }
+
+    @Test
+    @DisplayName("24: k and v adapters have the width of the key heads under grouped queries")
+    void keyAndValueAdaptersHaveTheWidthOfTheKeyHeads() throws IOException {
+        try (DecoderModel model = model()) {
+            LoraAdapters adapters =
+                    LoraAdapters.create(
+                            model,
+                            new LoraSettings(3, 6, List.of("q_proj", "k_proj", "v_proj", "o_proj")),
+                            1);
+
+            // 4 query heads and 2 key heads of width 4, hidden width 16
+            Map<String, Long> rowsOfB =
+                    Map.of("q_proj", 16L, "k_proj", 8L, "v_proj", 8L, "o_proj", 16L);
+            rowsOfB.forEach(
+                    (module, rows) -> {
+                        String name = "base_model.model.model.layers.2.self_attn." + module;
+                        Map<String, NDArray> all = adapters.parameters();
+                        assertEquals(new Shape(3, 16), all.get(name + ".lora_A.weight").getShape());
+                        assertEquals(
+                                new Shape(rows, 3), all.get(name + ".lora_B.weight").getShape());
+                    });
+            Students.train(adapters);
+            assertEquals(2L * TinyModels.TOKENS * 40, TinyModels.logits(model).length);
         }
     }
 
@@ -258,6 +314,24 @@ class LoraAdaptersTest {
     }
 
     @Test
+    @DisplayName("24: dropout is off unless asked for, and off again afterwards")
+    void dropoutIsOffUnlessAskedFor() throws IOException {
+        try (DecoderModel model = model()) {
+            Students.train(LoraAdapters.create(model, Students.ALL, 1));
+            float[] before = TinyModels.logits(model);
+            try (NDArray half = model.manager().create(0.5f)) {
+                model.layers().forEach(layer -> layer.dropAdapterInputs(half));
+                float[] dropped = TinyModels.logits(model);
+                model.layers().forEach(DecoderLayer::keepAdapterInputs);
+
+                assertTrue(TinyModels.distance(before, dropped) > 1e-3);
+                assertArrayEquals(before, TinyModels.logits(model));
+            }
+        }
+    }
+
+    @Test
+    @DisplayName("24: a merged weight is W + scale B A")
     void mergedWeightIsWeightPlusScaledProduct() throws IOException {
         try (DecoderModel model = model();
                 NDManager scope = model.manager().newSubManager()) {

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -71,6 +72,7 @@ class StudentExportTest {
         "true, BF16, , 0.03",
         "false, F32, F16, 0.004"
     })
+    @DisplayName("24: merged equals unmerged, to the rounding of each type")
     void mergedExportIsTheStudentWithItsAdapters(
             boolean ties, DType base, DType dtype, double tolerance) throws IOException {
         Path student = Students.untrained(dir, ties, base);

@@ -80,6 +80,9 @@ public record ExperimentConfig(
                     attentionTransfer.isPresent() ? "attention_transfer" : "lora_finetune",
                     "a stage needs the block `data`");
         }
+        boolean measures = data.filter(d -> !d.validation().isEmpty()).isPresent();
+        attentionTransfer.ifPresent(s -> s.checkValidation("attention_transfer", measures));
+        loraFinetune.ifPresent(s -> s.checkValidation("lora_finetune", measures));
         boolean givesAdapters =
                 export.filter(e -> e.format() == ExportSettings.Format.PEFT).isPresent();
         if (givesAdapters && loraFinetune.isEmpty()) {

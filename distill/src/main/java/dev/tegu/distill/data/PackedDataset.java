@@ -4,27 +4,39 @@ import dev.tegu.tokenizer.TextTokenizer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 
 /**
  * All documents of some files joined to one stream of tokens and cut into sequences of one length.
  *
  * <p>Every document opens with the marks its tokenizer adds (BOS, where it does) and closes with
  * EOS where the model has one. Sequences begin and end anywhere in a document, and attention within
- * a sequence sees over the borders of documents. What is left at the end is dropped and counted.
+ * a sequence sees over the borders of documents. What is left at the end is dropped and counted,
+ * and so are sequences without a token to learn: their mean loss would be 0 / 0.
  *
- * <p>Memory: 4 bytes and at most one bit a token, twice that while loading.
+ * <p>Memory: 4 bytes and at most one bit a token, twice that while loading; 4 bytes a sequence.
  */
 public final class PackedDataset {
     private final TokenStream stream;
     private final int sequenceLength;
-    private final int size;
     private final OptionalInt opening;
+    private final int cut;
+
+    /** Numbers of the sequences that hold something to learn. */
+    private final int[] kept;
 
     private PackedDataset(TokenStream stream, int sequenceLength, OptionalInt opening) {
         this.stream = stream;
         this.sequenceLength = sequenceLength;
         this.opening = opening;
-        this.size = stream.size() / ownTokens();
+        this.cut = stream.size() / ownTokens();
+        this.kept = IntStream.range(0, cut).filter(this::isLearnt).toArray();
+    }
+
+    /** The first label of a sequence is no one's next token, so it does not count. */
+    private boolean isLearnt(int number) {
+        int first = number * ownTokens();
+        return stream.isLearnt(first + (opening.isPresent() ? 0 : 1), first + ownTokens());
     }
 
     /** Tokens of a sequence that come from the stream. */
@@ -44,12 +56,32 @@ public final class PackedDataset {
     }
 
     /**
+     * Reads files as a configuration says. Running text has one BOS a file, so there each sequence
+     * is opened by one; other documents bring their own.
+     *
+     * @param files those of the configuration that are wanted
+     * @throws DataException as {@link #load(List, DataFormat, int, TextTokenizer)}
+     */
+    public static PackedDataset load(
+            DataSettings settings, List<String> files, TextTokenizer tokenizer) {
+        PackedDataset data =
+                load(
+                        files.stream().map(Path::of).toList(),
+                        settings.format(),
+                        settings.sequenceLength(),
+                        tokenizer);
+        boolean opens = settings.format() == DataFormat.TEXT && tokenizer.bosId().isPresent();
+        return opens ? data.openedBy(tokenizer.bosId().getAsInt()) : data;
+    }
+
+    /**
      * Reads and encodes the files.
      *
      * @param files at least one, read in this order
      * @param sequenceLength tokens of a sequence, at least 2
      * @throws DataException if a file is missing, empty, not UTF-8 or not in the format (with its
-     *     name and line), or if all files together hold less than one sequence
+     *     name and line), or if all files together hold less than one sequence, or none with a
+     *     token to learn
      */
     public static PackedDataset load(
             List<Path> files, DataFormat format, int sequenceLength, TextTokenizer tokenizer) {
@@ -79,12 +111,21 @@ public final class PackedDataset {
                             + sequenceLength
                             + "; lower `sequence_length` or add text");
         }
-        return new PackedDataset(stream, sequenceLength, OptionalInt.empty());
+        PackedDataset data = new PackedDataset(stream, sequenceLength, OptionalInt.empty());
+        if (data.size() == 0) {
+            throw new DataException(
+                    files.get(0)
+                            + ": no sequence of "
+                            + sequenceLength
+                            + " tokens holds one to learn, all are prompts; raise"
+                            + " `sequence_length`, or add longer completions");
+        }
+        return data;
     }
 
     /** Number of sequences, at least 1. */
     public int size() {
-        return size;
+        return kept.length;
     }
 
     /** Tokens of each sequence. */
@@ -94,12 +135,17 @@ public final class PackedDataset {
 
     /** Tokens in all sequences together. */
     public long tokens() {
-        return (long) size * sequenceLength;
+        return (long) size() * sequenceLength;
     }
 
     /** Tokens after the last whole sequence, which are not used. */
     public int droppedTokens() {
-        return stream.size() - size * ownTokens();
+        return stream.size() - cut * ownTokens();
+    }
+
+    /** Sequences that were left out because none of their tokens is to be learnt. */
+    public int droppedSequences() {
+        return cut - kept.length;
     }
 
     /**
@@ -107,10 +153,10 @@ public final class PackedDataset {
      * @return fresh arrays of length {@link #sequenceLength()}
      */
     public Sequence get(int index) {
-        if (index < 0 || index >= size) {
-            throw new IndexOutOfBoundsException("sequence " + index + " of " + size);
+        if (index < 0 || index >= size()) {
+            throw new IndexOutOfBoundsException("sequence " + index + " of " + size());
         }
-        Sequence own = stream.sequence(index * ownTokens(), ownTokens());
+        Sequence own = stream.sequence(kept[index] * ownTokens(), ownTokens());
         if (opening.isEmpty()) {
             return own;
         }

@@ -24,6 +24,11 @@ final class TokenStream {
         return size;
     }
 
+    /** Whether a loss is taken of any token from one position to before another. */
+    boolean isLearnt(int from, int to) {
+        return ignored.nextClearBit(from) < to;
+    }
+
     Sequence sequence(int from, int length) {
         int[] row = Arrays.copyOfRange(ids, from, from + length);
         int[] labels = row.clone();

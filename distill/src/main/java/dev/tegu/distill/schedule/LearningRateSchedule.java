@@ -6,7 +6,8 @@ package dev.tegu.distill.schedule;
  * <p>With w warm-up steps of n: step s under w has peak (s + 1) / w, so that no step is spent at
  * zero; a later one has floor + (peak - floor) d(p), p = (s - w) / (n - w), where d is (1 + cos(pi
  * p)) / 2, 1 - p or 1. The first step after the warm-up has the peak; the floor is what the step
- * after the last one would have.
+ * after the last one would have. A plateau's cuts depend on losses and come on top: {@link
+ * Plateau}.
  *
  * @param learningRate the peak, above 0
  * @param totalSteps steps of the stage, at least 1
@@ -60,9 +61,10 @@ public record LearningRateSchedule(
                 switch (scheduler) {
                     case COSINE -> (1 - Math.cos(Math.PI * left)) / 2;
                     case LINEAR -> left;
-                    case CONSTANT -> 1;
+                    case CONSTANT, PLATEAU -> 1;
                 };
-        double floor = scheduler == Scheduler.CONSTANT ? 0 : minLrRatio;
+        boolean decays = scheduler == Scheduler.COSINE || scheduler == Scheduler.LINEAR;
+        double floor = decays ? minLrRatio : 0;
         return learningRate * (floor + (1 - floor) * part);
     }
 

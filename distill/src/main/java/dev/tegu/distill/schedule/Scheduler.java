@@ -7,5 +7,7 @@ public enum Scheduler {
     /** A straight line from the peak to the floor. */
     LINEAR,
     /** The peak, to the end; the floor is not used. */
-    CONSTANT
+    CONSTANT,
+    /** The peak, cut to the floor bit by bit while the validation loss stands still. */
+    PLATEAU
 }

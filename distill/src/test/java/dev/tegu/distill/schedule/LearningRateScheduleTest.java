@@ -26,7 +26,9 @@ final class LearningRateScheduleTest {
         "LINEAR, 10, 0.2",
         "CONSTANT, 0, 0.5",
         "CONSTANT, 2, 1.0",
-        "CONSTANT, 9, 1.0"
+        "CONSTANT, 9, 1.0",
+        "PLATEAU, 0, 0.5",
+        "PLATEAU, 9, 1.0"
     })
     void followsItsFormula(Scheduler scheduler, long step, double expected) {
         assertEquals(
