@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -42,16 +41,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         this.config = config;
         this.manager = manager;
         AttentionShape shape = config.shape();
-        this.script =
-                TorchScript.load(
-                        DecoderModel.class,
-                        "decoder.py",
-                        Map.of(
-                                "eps", config.normEps(),
-                                "hidden_act", config.hiddenAct(),
-                                "num_heads", (long) shape.numHeads(),
-                                "num_kv_heads", (long) shape.numKvHeads(),
-                                "head_dim", (long) shape.headDim()));
+        this.script = ModelLoader.script(config);
         this.positions =
                 new Positions(script, new RopeTable(config.rope(), shape.headDim(), manager));
         ModelLayout layout = new ModelLayout(config);
@@ -82,7 +72,9 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
 
     /**
      * Loads a HuggingFace directory or a student directory, tensor by tensor: peak memory is the
-     * model plus one tensor.
+     * model plus one tensor. Weights of any type become float32, and so do all numbers between:
+     * float16 and bfloat16 checkpoints take twice their size in memory and compute as the float32
+     * model of their rounded weights.
      *
      * @throws dev.tegu.checkpoint.CheckpointException if the directory does not hold a whole model
      *     that Tegu knows
@@ -173,16 +165,14 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return placed.places();
     }
 
-    /**
-     * @param ids [B, T] int64, from the first position on
-     * @return residual stream after the last layer, [B, T, M], before the final norm
-     */
+    /** As {@link #forward(TokenBatch)}, for texts of one length: [B, T] int64. */
     public NDArray forward(NDArray ids) {
         return forward(TokenBatch.of(ids));
     }
 
     /**
-     * @param batch texts from their first tokens on
+     * Reads texts from their first tokens on.
+     *
      * @return residual stream after the last layer, [B, T, M], before the final norm; finite but
      *     without meaning under padding
      */
@@ -211,10 +201,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return new DecoderState(this);
     }
 
-    /**
-     * @param ids [B, T] int64, continuing the texts that {@code state} has seen
-     * @return residual stream of the new tokens, [B, T, M]
-     */
+    /** As {@link #forward(TokenBatch, DecoderState)}, without padding: [B, T] int64. */
     public NDArray forward(NDArray ids, DecoderState state) {
         return forward(TokenBatch.of(ids), state);
     }

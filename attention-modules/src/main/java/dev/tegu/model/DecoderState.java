@@ -106,7 +106,8 @@ public final class DecoderState implements AutoCloseable {
 
     /** An equal state of its own memory. */
     public DecoderState copy() {
-        return derive(batch, length, rows.map(r -> r.map(NDArray::duplicate)), LayerState::copy);
+        return derive(
+                batch, length, rows.map(r -> r.map(NDArray::duplicate)), i -> layers.get(i).copy());
     }
 
     /**
@@ -131,7 +132,7 @@ public final class DecoderState implements AutoCloseable {
                     chosen.length,
                     length,
                     rows.map(r -> r.map(tensor -> tensor.get(index))),
-                    layer -> layer.select(index, chosen));
+                    i -> layers.get(i).select(index, chosen));
         }
     }
 
@@ -156,26 +157,20 @@ public final class DecoderState implements AutoCloseable {
                 batch,
                 left,
                 rows.map(r -> model.positions().forget(r, tokens)),
-                layer -> {
+                i -> {
                     try {
-                        return layer.forget(tokens, isRagged);
+                        return layers.get(i).forget(tokens, isRagged);
                     } catch (IllegalStateException e) {
-                        throw new IllegalStateException(
-                                "layer " + layers.indexOf(layer) + ": " + e.getMessage(), e);
+                        throw new IllegalStateException("layer " + i + ": " + e.getMessage(), e);
                     }
                 });
     }
 
     private DecoderState derive(
-            int newBatch, int newLength, Optional<Rows> newRows, LayerChange change) {
+            int newBatch, int newLength, Optional<Rows> newRows, IntFunction<LayerState> layer) {
         return batch == 0
                 ? new DecoderState(model)
-                : new DecoderState(
-                        model, newBatch, newLength, newRows, i -> change.apply(layers.get(i)));
-    }
-
-    private interface LayerChange {
-        LayerState apply(LayerState before);
+                : new DecoderState(model, newBatch, newLength, newRows, layer);
     }
 
     /**

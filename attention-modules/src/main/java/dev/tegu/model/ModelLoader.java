@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionParameter;
+import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.GateSpec;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.CheckpointException;
@@ -12,6 +13,7 @@ import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.config.Nearest;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -26,6 +28,20 @@ import java.util.TreeSet;
 /** Fills a decoder's tensors from files, start values or random numbers. */
 final class ModelLoader {
     private ModelLoader() {}
+
+    /** The decoder's script for one model. */
+    static TorchScript script(ModelConfig config) {
+        AttentionShape shape = config.shape();
+        return TorchScript.load(
+                DecoderModel.class,
+                "decoder.py",
+                Map.of(
+                        "eps", config.normEps(),
+                        "hidden_act", config.hiddenAct(),
+                        "num_heads", (long) shape.numHeads(),
+                        "num_kv_heads", (long) shape.numKvHeads(),
+                        "head_dim", (long) shape.headDim()));
+    }
 
     /** Where a model's tensors come from; each becomes the property of the model's manager. */
     interface WeightSource {

@@ -132,6 +132,25 @@ class GeneratorTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"teacher", "lolcats"})
+    @DisplayName("17: prompts of more than one piece beside short ones")
+    void longPromptsBesideShortOnes(String method) throws Exception {
+        List<int[]> prompts = List.of(text(1, 1), text(1027, 2), text(514, 3));
+        try (DecoderModel model = TinyStudents.of(method)) {
+            Generator generator = new Generator(model);
+
+            List<Generator.Generated> together = generator.generate(prompts, greedy(5));
+
+            for (int i = 0; i < prompts.size(); i++) {
+                assertEquals(
+                        generator.generate(prompts.get(i), greedy(5), t -> {}).tokens(),
+                        together.get(i).tokens(),
+                        "prompt " + i);
+            }
+        }
+    }
+
     @Test
     void promptsWithoutTokensAreRefused() throws Exception {
         try (DecoderModel model = TinyStudents.of("teacher")) {

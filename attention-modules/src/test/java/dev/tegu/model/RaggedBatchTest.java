@@ -8,8 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.training.GradientCollector;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,6 +25,9 @@ import org.junit.jupiter.params.provider.FieldSource;
 /** Rows of different lengths in one batch are what each is alone. */
 class RaggedBatchTest {
     static final List<String> METHODS = TinyStudents.METHODS;
+
+    static final List<String> ATTENDING =
+            METHODS.stream().filter(method -> !method.equals("no-attention")).toList();
 
     private static final double TOLERANCE = 1e-4;
 
@@ -136,6 +142,64 @@ class RaggedBatchTest {
                 }
             }
         }
+    }
+
+    @ParameterizedTest
+    @FieldSource("ATTENDING")
+    @DisplayName("17: gradients of padded rows are those of the texts alone, and finite")
+    void paddingHasNoGradient(String method) throws Exception {
+        try (DecoderModel model = TinyStudents.of(method);
+                NDManager scope = model.manager().newSubManager()) {
+            TokenBatch padded = TinyStudents.batch(scope, padded(RaggedBatchTest::apart));
+
+            float[] found = gradient(model, List.of(padded));
+
+            List<TokenBatch> alone = new ArrayList<>();
+            for (int[] text : TEXTS) {
+                if (text.length > 0) {
+                    alone.add(TinyStudents.batch(scope, text));
+                }
+            }
+            float[] expected = gradient(model, alone);
+            assertFinite(found);
+            double size = 0;
+            for (float value : expected) {
+                size = Math.max(size, Math.abs(value));
+            }
+            double off = TinyModels.distance(expected, found);
+            assertTrue(off <= 1e-4 * Math.max(1, size), "off by " + off + " of " + size);
+            assertTrue(size > 0);
+        }
+    }
+
+    /**
+     * Gradient at layer 0's value projection of the sum of each real token's hidden state times its
+     * id.
+     */
+    private static float[] gradient(DecoderModel model, List<TokenBatch> batches) {
+        NDArray weight = model.layers().get(0).weights().get("v_proj.weight");
+        weight.setRequiresGradient(true);
+        float[] sum = new float[Math.toIntExact(weight.size())];
+        for (TokenBatch batch : batches) {
+            NDArray ids = batch.ids().toType(DataType.FLOAT32, true);
+            NDArray factor =
+                    batch.mask()
+                            .map(mask -> ids.mul(mask.toType(DataType.FLOAT32, true)))
+                            .orElse(ids)
+                            .expandDims(2);
+            try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
+                collector.zeroGradients();
+                collector.backward(model.forward(batch).mul(factor).sum());
+            }
+            try (NDArray gradient = weight.getGradient()) {
+                float[] own = gradient.toFloatArray();
+                for (int i = 0; i < sum.length; i++) {
+                    sum[i] += own[i];
+                }
+                gradient.subi(gradient);
+            }
+        }
+        return sum;
     }
 
     @ParameterizedTest
