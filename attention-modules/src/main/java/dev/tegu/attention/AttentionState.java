@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,12 +107,17 @@ public final class AttentionState implements AutoCloseable {
             }
         }
         NDManager manager = tensors.get("seen").getManager();
-        try (NDArray index =
-                manager.create(rows).toType(ai.djl.ndarray.types.DataType.INT64, false)) {
+        long[] chosen = Arrays.stream(rows).asLongStream().toArray();
+        try (NDArray index = manager.create(chosen)) {
             return new AttentionState(
                     NAMES.stream()
                             .map(tensors::get)
-                            .map(t -> t.size() == 0 ? t.duplicate() : t.get(index))
+                            // what a spec does not need has no rows either
+                            .map(
+                                    t ->
+                                            t.getShape().dimension() == 1 && t.size() == 0
+                                                    ? t.duplicate()
+                                                    : t.get(index))
                             .toList());
         }
     }

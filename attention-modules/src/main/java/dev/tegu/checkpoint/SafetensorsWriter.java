@@ -42,9 +42,16 @@ public final class SafetensorsWriter {
      * is always whole; one that is there is replaced.
      */
     public static void replace(Path file, Map<String, TensorSource> tensors) throws IOException {
+        replace(file, tensors, PYTORCH);
+    }
+
+    /** As {@link #replace(Path, Map)}, with metadata of the caller's. */
+    public static void replace(
+            Path file, Map<String, TensorSource> tensors, Map<String, String> metadata)
+            throws IOException {
         Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
         Files.deleteIfExists(partial);
-        write(partial, tensors);
+        write(partial, tensors, metadata);
         Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
     }
 

@@ -3,6 +3,8 @@ package dev.tegu.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionState;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.engine.TorchScript;
@@ -50,10 +52,30 @@ public final class DecoderLayer {
     /**
      * Positions of the tokens at hand.
      *
-     * @param cos [T, D]
-     * @param sin [T, D]
+     * @param cos [T, D], or [B, T, D] where rows differ
+     * @param sin likewise
      */
     public record Rope(NDArray cos, NDArray sin) {}
+
+    /**
+     * Where the tokens at hand stand, the same for every layer; see {@link DecoderModel#places}.
+     *
+     * @param rope their positions
+     * @param mask [B, T], 0 where a token is padding; absent: none is
+     * @param documents [B, T] int64; absent: each row continues its text
+     * @param visible which tokens, P earlier ones in front, each one sees in a softmax layer, [B,
+     *     1, T, P + T] boolean; absent: all up to itself
+     */
+    public record Places(
+            Rope rope,
+            Optional<NDArray> mask,
+            Optional<NDArray> documents,
+            Optional<NDArray> visible) {
+        /** Of rows that are equally long texts without padding. */
+        public static Places of(Rope rope) {
+            return new Places(rope, Optional.empty(), Optional.empty(), Optional.empty());
+        }
+    }
 
     /** The frozen weights by role: {@code q_proj.weight}, {@code input_layernorm}, ... */
     public Map<String, NDArray> weights() {
@@ -124,9 +146,34 @@ public final class DecoderLayer {
         return script.call("softmax_attention", softmaxArguments(in, rope)).get(0);
     }
 
+    /** The same among tokens that may be padding or of different texts; padding gets 0. */
+    public NDArray softmax(Projected in, Places places) {
+        if (places.visible().isEmpty()) {
+            return softmax(in, places.rope());
+        }
+        try (NDArray noK = nothing(in.k());
+                NDArray noV = nothing(in.v())) {
+            return softmax(in, places, noK, noV).get(0);
+        }
+    }
+
+    /** No tokens of the shape of some: [B, K, T, D] to [B, K, 0, D]. */
+    static NDArray nothing(NDArray tokens) {
+        long[] shape = tokens.getShape().getShape().clone();
+        shape[2] = 0;
+        return tokens.getManager().zeros(new Shape(shape), DataType.FLOAT32);
+    }
+
     /** The same, after the tokens of a cache; results: output, all keys (rotated), all values. */
-    NDList softmax(Projected in, Rope rope, NDArray pastK, NDArray pastV) {
-        return script.call("softmax_continued", softmaxArguments(in, rope).add(pastK).add(pastV));
+    NDList softmax(Projected in, Places places, NDArray pastK, NDArray pastV) {
+        TorchScript.Arguments arguments = softmaxArguments(in, places.rope()).add(pastK).add(pastV);
+        if (places.visible().isEmpty()) {
+            return script.call("softmax_continued", arguments);
+        }
+        Map<String, NDArray> masks = new LinkedHashMap<>();
+        masks.put("visible", places.visible().get());
+        places.mask().ifPresent(mask -> masks.put("mask", mask));
+        return script.call("softmax_among", arguments.add("p", masks));
     }
 
     private static TorchScript.Arguments softmaxArguments(Projected in, Rope rope) {
@@ -140,25 +187,44 @@ public final class DecoderLayer {
 
     /** The student's attention over one whole sequence. */
     public NDArray linear(Projected in, Rope rope) {
-        LinearAttention layer = attention.orElseThrow();
-        AttentionState empty = layer.emptyState(in.q(), in.k(), in.v());
-        return layer.chunked(in.q(), in.k(), in.v(), inputs(in, rope), empty).output();
+        return linear(in, Places.of(rope));
     }
 
-    /** The student's attention, continuing from a state; one token takes the step form. */
-    LinearAttention.Result linear(Projected in, Rope rope, AttentionState state) {
+    /** The same among tokens that may be padding or of different texts; padding gets 0. */
+    public NDArray linear(Projected in, Places places) {
+        return prefill(in, places).output();
+    }
+
+    /**
+     * The student's attention over a text's first tokens, one of them too: blocks anchored at the
+     * end are a matter of what is given at once, not of how much.
+     */
+    LinearAttention.Result prefill(Projected in, Places places) {
         LinearAttention layer = attention.orElseThrow();
-        Map<String, NDArray> inputs = inputs(in, rope);
-        return in.q().getShape().get(2) == 1
+        AttentionState empty = layer.emptyState(in.q(), in.k(), in.v());
+        return layer.chunked(in.q(), in.k(), in.v(), inputs(in, places), empty);
+    }
+
+    /** The student's attention, continuing from a state; one real token takes the step form. */
+    LinearAttention.Result linear(Projected in, Places places, AttentionState state) {
+        LinearAttention layer = attention.orElseThrow();
+        Map<String, NDArray> inputs = inputs(in, places);
+        boolean isStep =
+                in.q().getShape().get(2) == 1
+                        && places.mask().isEmpty()
+                        && places.documents().isEmpty();
+        return isStep
                 ? layer.step(in.q(), in.k(), in.v(), inputs, state)
                 : layer.chunked(in.q(), in.k(), in.v(), inputs, state);
     }
 
-    private Map<String, NDArray> inputs(Projected in, Rope rope) {
+    private Map<String, NDArray> inputs(Projected in, Places places) {
         Map<String, NDArray> inputs = new LinkedHashMap<>(parameters);
         inputs.putAll(constants);
-        inputs.put("cos", rope.cos());
-        inputs.put("sin", rope.sin());
+        inputs.put("cos", places.rope().cos());
+        inputs.put("sin", places.rope().sin());
+        places.mask().ifPresent(mask -> inputs.put("mask", mask));
+        places.documents().ifPresent(documents -> inputs.put("document", documents));
         if (attention.orElseThrow().spec().gate().readsInput()) {
             inputs.put("x", in.input());
         }
@@ -173,11 +239,16 @@ public final class DecoderLayer {
      *     between is closed
      */
     public NDArray forward(NDArray hidden, Rope rope) {
+        return forward(hidden, Places.of(rope));
+    }
+
+    /** The same over tokens that may be padding or of different texts. */
+    public NDArray forward(NDArray hidden, Places places) {
         NDManager owner = hidden.getManager();
         try (NDManager scope = owner.newSubManager()) {
             scope.tempAttachAll(hidden);
             Projected in = project(hidden);
-            NDArray attended = attention.isPresent() ? linear(in, rope) : softmax(in, rope);
+            NDArray attended = attention.isPresent() ? linear(in, places) : softmax(in, places);
             NDArray out = finish(hidden, attended);
             return scope.ret(out);
         }

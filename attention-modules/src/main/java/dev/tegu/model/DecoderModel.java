@@ -4,18 +4,14 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionShape;
-import dev.tegu.attention.GateSpec;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -33,28 +29,21 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     private final NDArray norm;
     private final NDArray head;
     private final List<DecoderLayer> layers = new ArrayList<>();
-    private final RopeTable ropeTable;
+    private final Positions positions;
+    private final boolean hasSoftmax;
 
     DecoderModel(
             ModelConfig config,
             NDManager manager,
-            WeightSource source,
+            ModelLoader.WeightSource source,
             Set<LinearAttention.Branch> ablated)
             throws IOException {
         this.config = config;
         this.manager = manager;
         AttentionShape shape = config.shape();
-        this.script =
-                TorchScript.load(
-                        DecoderModel.class,
-                        "decoder.py",
-                        Map.of(
-                                "eps", config.normEps(),
-                                "hidden_act", config.hiddenAct(),
-                                "num_heads", (long) shape.numHeads(),
-                                "num_kv_heads", (long) shape.numKvHeads(),
-                                "head_dim", (long) shape.headDim()));
-        this.ropeTable = new RopeTable(config.rope(), shape.headDim(), manager);
+        this.script = ModelLoader.script(config);
+        this.positions =
+                new Positions(script, new RopeTable(config.rope(), shape.headDim(), manager));
         ModelLayout layout = new ModelLayout(config);
         this.embedding = source.tensor(layout.embedding());
         this.norm = source.tensor(layout.norm());
@@ -75,41 +64,17 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
                             script,
                             source.tensors(layout.layer(i)),
                             source.tensors(layout.parameters(i)),
-                            constants(i),
+                            ModelLoader.constants(config, i, manager),
                             config.isLinear(i) ? kernel : Optional.empty()));
         }
-    }
-
-    /** What a layer's attention reads that no training changes and no file holds. */
-    private Map<String, NDArray> constants(int layer) {
-        boolean constant =
-                config.isLinear(layer)
-                        && config.linearAttention().orElseThrow().gate().kind()
-                                == GateSpec.Kind.CONSTANT;
-        if (!constant) {
-            return Map.of();
-        }
-        GateSpec gate = config.linearAttention().orElseThrow().gate();
-        float[] logs = gate.logConstants(config.shape().numHeads(), layer, config.numLayers());
-        return Map.of("gate.log_decay", manager.create(logs));
-    }
-
-    /** Where a model's tensors come from; each becomes the property of the model's manager. */
-    interface WeightSource {
-        NDArray tensor(ModelLayout.Entry entry) throws IOException;
-
-        default Map<String, NDArray> tensors(List<ModelLayout.Entry> entries) throws IOException {
-            Map<String, NDArray> tensors = new LinkedHashMap<>();
-            for (ModelLayout.Entry entry : entries) {
-                tensors.put(entry.role(), tensor(entry));
-            }
-            return tensors;
-        }
+        this.hasSoftmax = layers.stream().anyMatch(layer -> layer.attention().isEmpty());
     }
 
     /**
      * Loads a HuggingFace directory or a student directory, tensor by tensor: peak memory is the
-     * model plus one tensor.
+     * model plus one tensor. Weights of any type become float32, and so do all numbers between:
+     * float16 and bfloat16 checkpoints take twice their size in memory and compute as the float32
+     * model of their rounded weights.
      *
      * @throws dev.tegu.checkpoint.CheckpointException if the directory does not hold a whole model
      *     that Tegu knows
@@ -181,50 +146,91 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
 
     /** Cosines and sines of positions {@code from..to-1}, owned by {@code owner}. */
     public DecoderLayer.Rope rope(NDManager owner, int from, int to) {
-        NDArray[] pair = ropeTable.slice(owner, from, to);
-        return new DecoderLayer.Rope(pair[0], pair[1]);
+        return positions.rope(owner, from, to);
     }
 
     /**
-     * @param ids [B, T] int64, from the first position on
-     * @return residual stream after the last layer, [B, T, M], before the final norm
+     * Where the tokens of texts stand that begin with this batch, for a caller that goes through
+     * the layers itself.
+     *
+     * @return arrays owned by the manager of the batch's ids
      */
+    public DecoderLayer.Places places(TokenBatch batch) {
+        return places(batch, true);
+    }
+
+    private DecoderLayer.Places places(TokenBatch batch, boolean forSoftmax) {
+        Positions.Placed placed = positions.place(batch, 0, Optional.empty(), forSoftmax);
+        placed.rows().ifPresent(Rows::close);
+        return placed.places();
+    }
+
+    /** As {@link #forward(TokenBatch)}, for texts of one length: [B, T] int64. */
     public NDArray forward(NDArray ids) {
-        NDManager owner = ids.getManager();
-        DecoderLayer.Rope rope = rope(owner, 0, (int) ids.getShape().get(1));
-        NDArray hidden = embed(ids);
+        return forward(TokenBatch.of(ids));
+    }
+
+    /**
+     * Reads texts from their first tokens on.
+     *
+     * @return residual stream after the last layer, [B, T, M], before the final norm; finite but
+     *     without meaning under padding
+     */
+    public NDArray forward(TokenBatch batch) {
+        DecoderLayer.Places places = places(batch, hasSoftmax());
+        NDArray hidden = embed(batch.ids());
         for (DecoderLayer layer : layers) {
-            NDArray next = layer.forward(hidden, rope);
+            NDArray next = layer.forward(hidden, places);
             hidden.close();
             hidden = next;
         }
         return hidden;
     }
 
+    /** Whether any layer's attention is softmax. */
+    boolean hasSoftmax() {
+        return hasSoftmax;
+    }
+
+    Positions positions() {
+        return positions;
+    }
+
     /** A memory of nothing yet, to be closed by the caller. */
     public DecoderState newState() {
-        return new DecoderState(manager, layers.size());
+        return new DecoderState(this);
+    }
+
+    /** As {@link #forward(TokenBatch, DecoderState)}, without padding: [B, T] int64. */
+    public NDArray forward(NDArray ids, DecoderState state) {
+        return forward(TokenBatch.of(ids), state);
     }
 
     /**
-     * @param ids [B, T] int64, continuing the text that {@code state} has seen
+     * Continues texts, each row its own. One token a row without mask and documents takes the step
+     * form, anything else the chunked one; the difference is one of rounding, except with {@link
+     * ModelConfig#readsWholeText}, where a prompt must be one batch and what follows steps.
+     *
+     * @param state of this model, with as many rows as the batch; moved on
      * @return residual stream of the new tokens, [B, T, M]
+     * @throws IllegalArgumentException if the state has other rows or is another model's
      */
-    public NDArray forward(NDArray ids, DecoderState state) {
-        NDManager owner = ids.getManager();
-        int tokens = (int) ids.getShape().get(1);
-        DecoderLayer.Rope rope = rope(owner, state.length(), state.length() + tokens);
-        NDArray hidden = embed(ids);
+    public NDArray forward(TokenBatch batch, DecoderState state) {
+        state.check(this, batch);
+        NDManager owner = batch.ids().getManager();
+        Positions.Placed placed =
+                positions.place(batch, state.length(), state.rows(), hasSoftmax());
+        NDArray hidden = embed(batch.ids());
         for (int i = 0; i < layers.size(); i++) {
             DecoderLayer layer = layers.get(i);
             try (NDManager scope = owner.newSubManager()) {
                 hidden.attach(scope);
                 DecoderLayer.Projected in = layer.project(hidden);
-                hidden = layer.finish(hidden, state.attend(i, layer, in, rope));
+                hidden = layer.finish(hidden, state.attend(i, layer, in, placed.places()));
                 hidden.attach(owner);
             }
         }
-        state.advance(tokens);
+        state.advance(batch, placed.rows());
         return hidden;
     }
 
@@ -274,50 +280,19 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
 
     @Override
     public List<TokenScores> score(List<int[]> sequences) {
-        int longest = sequences.stream().mapToInt(ids -> ids.length).max().orElse(0);
-        List<TokenScores> scores = new ArrayList<>();
-        if (longest < 2) {
-            sequences.forEach(ids -> scores.add(new TokenScores(new float[0], new boolean[0])));
-            return scores;
-        }
-        long[] flat = new long[sequences.size() * longest];
-        for (int row = 0; row < sequences.size(); row++) {
-            int[] ids = sequences.get(row);
-            for (int t = 0; t < ids.length; t++) {
-                flat[row * longest + t] = ids[t];
-            }
-        }
-        try (NDManager scope = manager.newSubManager()) {
-            NDArray ids = scope.create(flat, new Shape(sequences.size(), longest));
-            NDArray hidden = forward(ids);
-            NDList out = script.call("score", ending(hidden, ids));
-            float[] logProbs = out.get(0).toFloatArray();
-            float[] greedy = out.get(1).toFloatArray();
-            for (int row = 0; row < sequences.size(); row++) {
-                int n = sequences.get(row).length - 1;
-                float[] p = new float[n];
-                boolean[] g = new boolean[n];
-                for (int t = 0; t < n; t++) {
-                    p[t] = logProbs[row * (longest - 1) + t];
-                    g[t] = greedy[row * (longest - 1) + t] != 0;
-                }
-                scores.add(new TokenScores(p, g));
-            }
-        }
-        return scores;
+        return SequenceScores.of(this, sequences);
+    }
+
+    /** Log-probability of each next token and whether it is the most probable, [B, T - 1] each. */
+    NDList nextTokenScores(NDArray hidden, NDArray ids) {
+        return script.call("score", ending(hidden, ids));
     }
 
     @Override
     public void close() {
-        ropeTable.close();
+        positions.close();
         manager.close();
         kernels.forEach(LinearAttention::close);
         script.close();
-    }
-
-    /** Float32 array of the given values, row-major, in libtorch's memory. */
-    static NDArray create(NDManager manager, float[] values, List<Long> shape) {
-        Shape dims = new Shape(shape.stream().mapToLong(Long::longValue).toArray());
-        return TensorCodec.owned(manager.create(values, dims));
     }
 }

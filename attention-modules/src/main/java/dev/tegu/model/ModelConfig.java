@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.AttentionSpec;
+import dev.tegu.attention.WindowSpec;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigException;
@@ -166,6 +167,16 @@ public record ModelConfig(
     public boolean isLinear(int layer) {
         return linearAttention.isPresent()
                 && !linearAttention.get().keepSoftmax().of(numLayers).contains(layer);
+    }
+
+    /**
+     * Whether what a token sees depends on how much text is given at once, so that a prompt must be
+     * given whole and padding after a text must be named: the anchors other than {@link
+     * WindowSpec.Anchor#START}.
+     */
+    public boolean readsWholeText() {
+        return linearAttention.isPresent()
+                && linearAttention.get().window().anchor() != WindowSpec.Anchor.START;
     }
 
     /** Typed access to config.json with messages that say the key. */

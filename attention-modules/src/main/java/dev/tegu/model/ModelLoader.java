@@ -3,18 +3,24 @@ package dev.tegu.model;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionParameter;
+import dev.tegu.attention.AttentionShape;
+import dev.tegu.attention.GateSpec;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.config.Nearest;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
@@ -22,6 +28,47 @@ import java.util.TreeSet;
 /** Fills a decoder's tensors from files, start values or random numbers. */
 final class ModelLoader {
     private ModelLoader() {}
+
+    /** The decoder's script for one model. */
+    static TorchScript script(ModelConfig config) {
+        AttentionShape shape = config.shape();
+        return TorchScript.load(
+                DecoderModel.class,
+                "decoder.py",
+                Map.of(
+                        "eps", config.normEps(),
+                        "hidden_act", config.hiddenAct(),
+                        "num_heads", (long) shape.numHeads(),
+                        "num_kv_heads", (long) shape.numKvHeads(),
+                        "head_dim", (long) shape.headDim()));
+    }
+
+    /** Where a model's tensors come from; each becomes the property of the model's manager. */
+    interface WeightSource {
+        NDArray tensor(ModelLayout.Entry entry) throws IOException;
+
+        default Map<String, NDArray> tensors(List<ModelLayout.Entry> entries) throws IOException {
+            Map<String, NDArray> tensors = new LinkedHashMap<>();
+            for (ModelLayout.Entry entry : entries) {
+                tensors.put(entry.role(), tensor(entry));
+            }
+            return tensors;
+        }
+    }
+
+    /** What a layer's attention reads that no training changes and no file holds. */
+    static Map<String, NDArray> constants(ModelConfig config, int layer, NDManager manager) {
+        boolean constant =
+                config.isLinear(layer)
+                        && config.linearAttention().orElseThrow().gate().kind()
+                                == GateSpec.Kind.CONSTANT;
+        if (!constant) {
+            return Map.of();
+        }
+        GateSpec gate = config.linearAttention().orElseThrow().gate();
+        float[] logs = gate.logConstants(config.shape().numHeads(), layer, config.numLayers());
+        return Map.of("gate.log_decay", manager.create(logs));
+    }
 
     static DecoderModel load(
             HuggingFaceDirectory files,
@@ -73,14 +120,14 @@ final class ModelLoader {
                     } else {
                         normal.fill(values, random.split());
                     }
-                    return DecoderModel.create(manager, values, entry.shape());
+                    return create(manager, values, entry.shape());
                 },
                 Set.of());
     }
 
     private static NDArray start(NDManager manager, ModelLayout.Entry entry, long seed) {
         float[] values = entry.parameter().orElseThrow().initialValues(seed, entry.layer());
-        return DecoderModel.create(manager, values, entry.shape());
+        return create(manager, values, entry.shape());
     }
 
     /** Names and shapes of all tensors, before any is read; every fault in one message. */
@@ -122,5 +169,11 @@ final class ModelLoader {
                             + String.join("; ", faults.subList(0, Math.min(8, faults.size())))
                             + (more > 0 ? "; and " + more + " more" : ""));
         }
+    }
+
+    /** Float32 array of the given values, row-major, in libtorch's memory. */
+    private static NDArray create(NDManager manager, float[] values, List<Long> shape) {
+        Shape dims = new Shape(shape.stream().mapToLong(Long::longValue).toArray());
+        return TensorCodec.owned(manager.create(values, dims));
     }
 }

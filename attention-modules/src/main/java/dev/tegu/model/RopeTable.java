@@ -3,6 +3,7 @@ package dev.tegu.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.Map;
 
 /** Cosines and sines of the positions met so far; grows by doubling. */
 final class RopeTable implements AutoCloseable {
@@ -22,15 +23,25 @@ final class RopeTable implements AutoCloseable {
      * @return cos and sin of positions {@code from..to-1}, each [to - from, D] float32
      */
     NDArray[] slice(NDManager owner, int from, int to) {
-        if (to > length) {
-            grow(Math.max(to, Math.max(256, 2 * length)));
-        }
+        reach(to);
         String range = from + ":" + to;
         NDArray c = cos.get(range);
         NDArray s = sin.get(range);
         c.attach(owner);
         s.attach(owner);
         return new NDArray[] {c, s};
+    }
+
+    /** The whole table as {@code cos} and {@code sin}, with at least so many positions. */
+    Map<String, NDArray> upTo(int positions) {
+        reach(positions);
+        return Map.of("cos", cos, "sin", sin);
+    }
+
+    private void reach(int positions) {
+        if (positions > length) {
+            grow(Math.max(positions, Math.max(256, 2 * length)));
+        }
     }
 
     private void grow(int newLength) {

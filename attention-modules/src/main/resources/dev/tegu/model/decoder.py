@@ -47,7 +47,58 @@
       gate = torch.gelu(gate, approximate="tanh")
     return h + self.linear(gate * self.linear(x, "up_proj", w), "down_proj", w)
 
+  def places(self, ids: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
+    # Where each token of ids [B, T] stands. p: mask [B, T] and document [B, T] where given; of the
+    # rows before them, all [B]: tokens seen of the current text, its document (before) and number
+    # (text); cos and sin of all positions. Results: cos and sin [B, T, D], text [B, T] (padding: -1),
+    # and the three after the tokens.
+    T = ids.size(1)
+    seen = p["seen"].unsqueeze(1)
+    document = p["before"].unsqueeze(1).expand_as(ids)
+    number = p["text"].unsqueeze(1).expand_as(ids)
+    real = torch.ones_like(ids)
+    if "mask" in p:
+      real = (p["mask"] != 0).to(4)
+    earlier = real.cumsum(1) - real
+    position = seen + earlier
+    if "document" in p:
+      # padding counts to the document of the real token before it
+      column = torch.arange(T, device=ids.device)
+      latest, _i = torch.cummax(torch.where(real != 0, column, -1), 1)
+      named = torch.gather(p["document"], 1, torch.clamp(latest, 0))
+      named = torch.where(latest >= 0, named, document)
+      change = named != torch.cat([document[:, :1], named[:, :T - 1]], 1)
+      document = named
+      number = number + change.to(4).cumsum(1)
+      start, _j = torch.cummax(torch.where(change, earlier, -1), 1)
+      position = torch.where(start >= 0, earlier - start, position)
+    text = torch.where(real != 0, number, -1)
+    cos = torch.embedding(p["cos"], position)
+    sin = torch.embedding(p["sin"], position)
+    after = position[:, T - 1] + real[:, T - 1]
+    return [cos, sin, text, after, document[:, T - 1].clone(), number[:, T - 1].clone()]
+
+  def visible(self, text: Tensor, before: Tensor) -> List[Tensor]:
+    # texts of new tokens [B, T] and of those of the caches [B, P] -> texts of both [B, P + T], and
+    # which of them each new token sees [B, 1, T, P + T]. Padding sees padding, itself at least: the
+    # softmax over no column would be NaN.
+    columns = torch.cat([before, text], 1)
+    row = torch.arange(text.size(1), device=text.device).unsqueeze(1) + before.size(1)
+    column = torch.arange(columns.size(1), device=text.device).unsqueeze(0)
+    same = text.unsqueeze(2) == columns.unsqueeze(1)
+    return [columns, torch.logical_and(same, column <= row).unsqueeze(1)]
+
+  def forget(self, columns: Tensor, tokens: Tensor) -> Tensor:
+    # the last real columns of each row become padding
+    real = columns >= 0
+    later = real.to(4).flip([1]).cumsum(1).flip([1])
+    return columns.masked_fill(torch.logical_and(real, later <= tokens), -1)
+
   def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    # cos, sin [T, D] or [B, T, D]
+    if cos.dim() == 3:
+      cos = cos.unsqueeze(1)
+      sin = sin.unsqueeze(1)
     half = x.size(-1) // 2
     turned = torch.cat([-x[..., half:], x[..., :half]], -1)
     return (x * cos + turned * sin).to(x.dtype)
@@ -67,6 +118,16 @@
     row = torch.arange(q.size(2), device=q.device).unsqueeze(1)
     column = torch.arange(k.size(2), device=q.device).unsqueeze(0)
     a = torch.scaled_dot_product_attention(q, k, v, column <= row + past, 0.0, False, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
+    return [a, k, v]
+
+  def softmax_among(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
+    # the same where padding or texts decide who sees whom: visible [B, 1, T, P + T], mask [B, T]
+    q = self.rotate(q, cos, sin)
+    k = torch.cat([past_k, self.rotate(k, cos, sin)], 2)
+    v = torch.cat([past_v, v], 2)
+    a = torch.scaled_dot_product_attention(q, k, v, p["visible"], 0.0, False, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
+    if "mask" in p:
+      a = a.masked_fill((p["mask"] == 0).unsqueeze(1).unsqueeze(3), 0.0)
     return [a, k, v]
 
   def embed(self, ids: Tensor, table: Tensor) -> Tensor:
