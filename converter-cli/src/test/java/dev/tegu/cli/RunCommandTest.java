@@ -44,7 +44,7 @@ final class RunCommandTest {
                         .lines()
                         .findFirst()
                         .orElseThrow()
-                        .matches("task +metric +teacher +student +untrained"),
+                        .matches("task +metric +teacher +student +untrained +window-sinks@state"),
                 run.out());
         try (Stream<Path> files = Files.list(output)) {
             assertEquals(
@@ -53,7 +53,7 @@ final class RunCommandTest {
         }
         try (Stream<Path> files = Files.list(output.resolve("eval"))) {
             assertEquals(
-                    "[results.md, student.json, teacher.json, untrained.json]",
+                    "[results.md, student.json, teacher.json, untrained.json, window-sinks@state.json]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
         }
         String metrics = Files.readString(output.resolve("metrics.jsonl"));

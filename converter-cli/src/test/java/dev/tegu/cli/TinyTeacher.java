@@ -52,7 +52,7 @@ final class TinyTeacher {
           limit: 2
           perplexity: {context: 64, max_tokens: 128}
           recall: {records: 3}
-        controls: [untrained]
+        controls: [untrained, window-sinks@state]
         export: {format: hf, dtype: float32}
         """
                 .replace("FOLDER", folder.toString());

@@ -1,10 +1,8 @@
 package dev.tegu.cli.experiment;
 
-import dev.tegu.attention.AttentionPresets;
 import dev.tegu.config.ConfigNode;
 import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
-import dev.tegu.config.Nearest;
 import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
 import dev.tegu.distill.data.DataSettings;
@@ -27,9 +25,8 @@ import java.util.Optional;
  * @param attentionTransfer first training stage
  * @param loraFinetune second training stage
  * @param eval what is measured, of teacher and student
- * @param controls what stands beside teacher and student in the evaluation, training-free: {@code
- *     untrained} (the method at its start values), or names of presets, which take the method's
- *     window size
+ * @param controls what stands beside teacher and student in the evaluation, training-free, see
+ *     {@link Control}
  * @param export what is written at the end
  */
 public record ExperimentConfig(
@@ -46,24 +43,12 @@ public record ExperimentConfig(
         @Default("[]") List<String> controls,
         Optional<ExportSettings> export) {
 
-    /** The control that is the method at its start values. */
-    public static final String UNTRAINED = "untrained";
-
     /**
      * @throws InvalidValueException if two settings do not fit each other
      */
     public ExperimentConfig {
         controls = List.copyOf(controls);
-        for (String control : controls) {
-            if (!control.equals(UNTRAINED) && !AttentionPresets.NAMES.contains(control)) {
-                throw new InvalidValueException(
-                        "controls",
-                        "`"
-                                + control
-                                + "` is neither `untrained` nor a preset"
-                                + Nearest.hint(control, AttentionPresets.NAMES));
-            }
-        }
+        controls.forEach(Control::of);
         refuseBlank("teacher", teacher);
         refuseBlank("output", output);
         if (methodOverrides.kind() != ConfigNode.Kind.MAPPING) {

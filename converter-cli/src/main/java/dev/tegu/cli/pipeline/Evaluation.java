@@ -3,16 +3,14 @@ package dev.tegu.cli.pipeline;
 import ai.djl.Device;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.tegu.attention.AttentionPresets;
 import dev.tegu.attention.AttentionSpec;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.InputException;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.EvalConsole;
+import dev.tegu.cli.experiment.Control;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
-import dev.tegu.config.ConfigBinder;
-import dev.tegu.config.ConfigNode;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.engine.Engines;
 import dev.tegu.eval.EvalData;
@@ -147,19 +145,12 @@ public final class Evaluation {
         }
     }
 
-    /** The student's method untrained, or a preset with the student's window. */
+    /** The teacher with a control's attention. */
     private ModelConfig control(HuggingFaceDirectory files, String name) {
-        AttentionSpec spec = experiment.method();
-        if (!name.equals(ExperimentConfig.UNTRAINED)) {
-            ConfigNode node = AttentionPresets.node(name);
-            int window = spec.window().size();
-            if (window > 0 && AttentionPresets.spec(name).window().size() > 0) {
-                node = node.with("window.size", String.valueOf(window), "the student's window");
-            }
-            spec = ConfigBinder.bind(node, AttentionSpec.class);
-        }
-        return ModelConfig.parse(files.config(), files.path().resolve("config.json").toString())
-                .withLinearAttention(Optional.of(spec));
+        ModelConfig config =
+                ModelConfig.parse(files.config(), files.path().resolve("config.json").toString());
+        AttentionSpec spec = Control.of(name).spec(experiment.method(), config.shape());
+        return config.withLinearAttention(Optional.of(spec));
     }
 
     private static EvalData texts(Experiment experiment) {
