@@ -82,7 +82,7 @@ final class MethodSizes {
                         name,
                         Sizes.written(bytes),
                         String.format(Locale.ROOT, "%.2f %%", 100.0 * bytes / softmax),
-                        StateSize.equalWindow(spec, model.shape()) + " tokens");
+                        String.valueOf(StateSize.equalWindow(spec, model.shape())));
             } catch (InvalidValueException e) {
                 table.add(name, "-", "-", "-");
                 misfits.add(name + " does not fit: " + e.key() + ": " + e.getMessage());
@@ -99,7 +99,7 @@ final class MethodSizes {
         lines.add("");
         lines.add("state: one sequence, all layers linear, whatever its length.");
         lines.add(
-                "equal window: the softmax window that costs as much, the control to compare with.");
+                "equal window: tokens of the softmax window that costs as much, the control to compare with.");
         return lines;
     }
 }

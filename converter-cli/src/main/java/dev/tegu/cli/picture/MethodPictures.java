@@ -31,6 +31,11 @@ public final class MethodPictures {
         AttentionSpec small = scaledDown(name, preset.window());
         List<String> caption = new ArrayList<>();
         caption.add(windowCaption(preset.window()));
+        if (preset.window().keepFirst() > 0) {
+            caption.add(
+                    ("First " + SMALL_KEEP_FIRST + " tokens kept here, ")
+                            + (preset.window().keepFirst() + " in the preset."));
+        }
         if (preset.isGated()) {
             caption.add(gateCaption(preset.gate()));
         }
@@ -54,19 +59,8 @@ public final class MethodPictures {
             return "No window.";
         }
         String shape = window.shape() == WindowSpec.Shape.TERRACE ? "Blocks" : "Window";
-        String caption =
-                shape
-                        + " of "
-                        + SMALL_WINDOW
-                        + " tokens here, of "
-                        + window.size()
-                        + " in the preset";
-        if (window.keepFirst() > 0) {
-            caption +=
-                    ("; first " + SMALL_KEEP_FIRST + " tokens kept here, ")
-                            + (window.keepFirst() + " in the preset");
-        }
-        return caption + ".";
+        return (shape + " of " + SMALL_WINDOW + " tokens here, of ")
+                + (window.size() + " in the preset.");
     }
 
     private static String gateCaption(GateSpec gate) {

@@ -3,6 +3,7 @@ package dev.tegu.cli.picture;
 import dev.tegu.attention.TokenView;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 
 /**
@@ -54,8 +55,8 @@ final class TokenGrid {
         int height = TOP + side + LINE * caption.size() + 20;
         StringBuilder svg = new StringBuilder();
         svg.append("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" ")
-                .append(String.format("width=\"%d\" height=\"%d\" ", width, height))
-                .append(String.format("viewBox=\"0 0 %d %d\" ", width, height))
+                .append(String.format(Locale.ROOT, "width=\"%d\" height=\"%d\" ", width, height))
+                .append(String.format(Locale.ROOT, "viewBox=\"0 0 %d %d\" ", width, height))
                 .append("font-family=\"sans-serif\" font-size=\"12\" fill=\"#333333\">\n")
                 .append("<title>" + escaped(title) + "</title>\n")
                 .append(rectangle(0, 0, width, height, "#ffffff", ""));
@@ -117,13 +118,20 @@ final class TokenGrid {
     private static String rectangle(
             int x, int y, int width, int height, String colour, String attributes) {
         return String.format(
+                Locale.ROOT,
                 "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"%s/>\n",
-                x, y, width, height, colour, attributes);
+                x,
+                y,
+                width,
+                height,
+                colour,
+                attributes);
     }
 
     private static String text(int x, int y, String attributes, String words) {
         String more = attributes.isEmpty() ? "" : " " + attributes;
-        return String.format("<text x=\"%d\" y=\"%d\"%s>%s</text>\n", x, y, more, escaped(words));
+        return String.format(
+                Locale.ROOT, "<text x=\"%d\" y=\"%d\"%s>%s</text>\n", x, y, more, escaped(words));
     }
 
     private static String escaped(String words) {
