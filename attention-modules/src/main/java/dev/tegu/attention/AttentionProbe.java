@@ -5,9 +5,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
-import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.engine.Engines;
@@ -22,14 +21,15 @@ import java.util.TreeMap;
  * can be compared with it.
  *
  * <p>Reads {@code q} [B, H, T, D], {@code k}, {@code v} [B, K, T, D], optionally {@code cos} and
- * {@code sin} [T, D], the parameters by their checkpoint names, for a gate {@code g} [B, S, T] (its
- * logarithm) or the layer input {@code x} [B, T, M] with the gate's parameters, and optionally
- * {@code grad_output} [B, H, T, D]. Gives {@code output}, {@code state.NAME} and, with {@code
- * grad_output}, {@code grad.NAME} of every other tensor read.
+ * {@code sin} [T, D] or [B, T, D], the parameters by their checkpoint names; for a gate {@code g}
+ * [B, S, T] or [B, S, T, F] (its logarithm, S = 1 or H), or the layer input {@code x} [B, T, M]
+ * with the gate's parameters; for a constant gate optionally {@code gate.log_decay} [H], else that
+ * of the only layer of a model; optionally {@code mask} [B, T] (0: padding), {@code document} [B,
+ * T] (int64) and {@code grad_output} [B, H, T, D]. Gives {@code output}, {@code state.NAME} and,
+ * with {@code grad_output}, {@code grad.NAME} of every other tensor of floats that was read. {@code
+ * docs/probe-attention.md} has the whole table.
  */
 public final class AttentionProbe {
-    private static final String GRAD_OUTPUT = "grad_output";
-
     /** Which form of the layer runs. */
     public enum Form {
         REFERENCE,
@@ -38,64 +38,60 @@ public final class AttentionProbe {
     }
 
     private final AttentionSpec spec;
+    private final AttentionShape shape;
     private final Form form;
-    private final Path file;
+    private final int chunkSize;
 
-    private AttentionProbe(AttentionSpec spec, Form form, Path file) {
-        this.spec = spec;
+    private AttentionProbe(ProbeInputs.Layer layer, Form form, int chunkSize) {
+        this.spec = layer.spec();
+        this.shape = layer.shape();
         this.form = form;
-        this.file = file;
+        this.chunkSize = chunkSize;
     }
 
     /**
-     * @param tensors safetensors file to read, all F32 or all F64
+     * @param chunkSize rows of a chunk of the chunked form, at least 1
+     * @param tensors safetensors file to read, floats all F32 or all F64
      * @param output safetensors file to write, replaced whole if it exists
-     * @throws CheckpointException if a tensor is missing or has another shape than the switches ask
-     *     for
+     * @throws dev.tegu.checkpoint.CheckpointException if tensors are missing or have another shape
+     *     than the switches ask for, all of them in one message
+     * @throws dev.tegu.config.InvalidValueException if the switches do not fit the head's width
      */
-    public static void run(AttentionSpec spec, Form form, Path tensors, Path output, Device device)
+    public static void run(
+            AttentionSpec spec, Form form, int chunkSize, Path tensors, Path output, Device device)
             throws IOException {
-        try (NDManager manager = Engines.newManager(device)) {
-            Map<String, NDArray> inputs = ProbeTensors.read(tensors, manager);
-            AttentionProbe probe = new AttentionProbe(withGateOf(inputs, spec), form, tensors);
-            SafetensorsWriter.replace(output, probe.run(inputs));
+        try (SafetensorsFile file = SafetensorsFile.open(tensors)) {
+            ProbeInputs.Layer layer =
+                    ProbeInputs.check(spec, form, chunkSize, tensors, file.tensors());
+            try (NDManager manager = Engines.newManager(device)) {
+                Map<String, NDArray> inputs = ProbeTensors.read(file, manager);
+                AttentionProbe probe = new AttentionProbe(layer, form, chunkSize);
+                SafetensorsWriter.replace(output, probe.run(inputs, manager));
+            }
         }
     }
 
-    /**
-     * A ready log-gate says by its shape whether heads share it and whether each feature has one,
-     * whatever kind of gate the switch names.
-     */
-    private static AttentionSpec withGateOf(Map<String, NDArray> inputs, AttentionSpec spec) {
-        NDArray g = inputs.get("g");
-        if (g == null || !spec.isGated() || g.getShape().dimension() < 3) {
-            return spec;
-        }
-        Shape shape = g.getShape();
-        GateSpec.Per per = shape.get(1) == 1 ? GateSpec.Per.LAYER : GateSpec.Per.HEAD;
-        return spec.withGate(GateSpec.ready(shape.dimension() == 4, per, spec.gate().absorb()));
-    }
-
-    private Map<String, TensorSource> run(Map<String, NDArray> inputs) {
-        AttentionShape shape = check(inputs);
-        NDArray gradOutput = inputs.remove(GRAD_OUTPUT);
+    private Map<String, TensorSource> run(Map<String, NDArray> read, NDManager manager) {
+        NDArray gradOutput = read.remove(ProbeInputs.GRAD_OUTPUT);
         Map<String, TensorSource> results = new TreeMap<>();
+        Map<String, NDArray> inputs = withConstants(read, manager);
         if (gradOutput == null) {
-            forward(shape, inputs, results);
+            forward(inputs, results);
             return results;
         }
-        inputs.values().forEach(input -> input.setRequiresGradient(true));
-        NDManager manager = gradOutput.getManager();
+        Map<String, NDArray> floats = new TreeMap<>(read);
+        floats.keySet().removeIf(name -> !ProbeInputs.isFloatInput(name));
+        floats.values().forEach(input -> input.setRequiresGradient(true));
         try (GradientCollector collector = manager.getEngine().newGradientCollector()) {
-            NDArray output = forward(shape, inputs, results);
+            NDArray output = forward(inputs, results);
             // Every input is in the sum, so that one the layer does not use gets a gradient of 0.
             NDArray sum = output.mul(gradOutput).sum();
-            for (NDArray input : inputs.values()) {
+            for (NDArray input : floats.values()) {
                 sum = sum.add(input.mul(0).sum());
             }
             collector.backward(sum);
         }
-        inputs.forEach(
+        floats.forEach(
                 (name, input) -> {
                     try (NDArray gradient = input.getGradient()) {
                         results.put("grad." + name, ProbeTensors.source(gradient));
@@ -104,8 +100,19 @@ public final class AttentionProbe {
         return results;
     }
 
-    private NDArray forward(
-            AttentionShape shape, Map<String, NDArray> inputs, Map<String, TensorSource> results) {
+    /** The inputs and, for a constant gate that they do not give, the only layer's constants. */
+    private Map<String, NDArray> withConstants(Map<String, NDArray> inputs, NDManager manager) {
+        boolean given = inputs.containsKey(ProbeInputs.LOG_DECAY);
+        if (spec.gate().kind() != GateSpec.Kind.CONSTANT || given) {
+            return inputs;
+        }
+        Map<String, NDArray> all = new TreeMap<>(inputs);
+        NDArray constants = manager.create(spec.gate().logConstants(shape.numHeads(), 0, 1));
+        all.put(ProbeInputs.LOG_DECAY, constants.toType(inputs.get("q").getDataType(), false));
+        return all;
+    }
+
+    private NDArray forward(Map<String, NDArray> inputs, Map<String, TensorSource> results) {
         NDArray output;
         Map<String, NDArray> state;
         if (form == Form.REFERENCE) {
@@ -115,7 +122,7 @@ public final class AttentionProbe {
             output = result.output();
             state = result.state();
         } else {
-            LinearAttention.Result result = fast(shape, inputs);
+            LinearAttention.Result result = fast(inputs);
             output = result.output();
             state = result.state().tensors();
         }
@@ -129,9 +136,8 @@ public final class AttentionProbe {
         return output;
     }
 
-    private LinearAttention.Result fast(AttentionShape shape, Map<String, NDArray> inputs) {
-        try (LinearAttention layer =
-                new LinearAttention(spec, shape, LinearAttention.DEFAULT_CHUNK_SIZE)) {
+    private LinearAttention.Result fast(Map<String, NDArray> inputs) {
+        try (LinearAttention layer = new LinearAttention(spec, shape, chunkSize)) {
             Map<String, NDArray> rest = new HashMap<>(inputs);
             NDArray q = rest.remove("q");
             NDArray k = rest.remove("k");
@@ -140,10 +146,19 @@ public final class AttentionProbe {
             if (form == Form.CHUNKED) {
                 return layer.chunked(q, k, v, rest, state);
             }
+            // A step knows neither padding nor documents; one token of the chunked form does.
+            boolean plain =
+                    !rest.containsKey(ProbeInputs.MASK) && !rest.containsKey(ProbeInputs.DOCUMENT);
             NDList outputs = new NDList();
             for (long t = 0; t < q.getShape().get(2); t++) {
+                NDArray qt = at(q, 2, t);
+                NDArray kt = at(k, 2, t);
+                NDArray vt = at(v, 2, t);
+                Map<String, NDArray> token = at(rest, t);
                 LinearAttention.Result step =
-                        layer.step(at(q, 2, t), at(k, 2, t), at(v, 2, t), at(rest, t), state);
+                        plain
+                                ? layer.step(qt, kt, vt, token, state)
+                                : layer.chunked(qt, kt, vt, token, state);
                 outputs.add(step.output());
                 state = step.state();
             }
@@ -153,85 +168,36 @@ public final class AttentionProbe {
         }
     }
 
+    /** The inputs of one token; parameters stay whole. */
     private static Map<String, NDArray> at(Map<String, NDArray> inputs, long t) {
         Map<String, NDArray> step = new HashMap<>(inputs);
-        Map<String, Integer> timeAxes = Map.of("cos", 0, "sin", 0, "x", 1, "g", 2);
-        timeAxes.forEach((name, axis) -> step.computeIfPresent(name, (n, a) -> at(a, axis, t)));
+        Map<String, Integer> timeAxes =
+                Map.of(
+                        "x",
+                        1,
+                        "g",
+                        2,
+                        ProbeInputs.MASK,
+                        1,
+                        ProbeInputs.DOCUMENT,
+                        1,
+                        "cos",
+                        0,
+                        "sin",
+                        0);
+        timeAxes.forEach(
+                (name, axis) ->
+                        step.computeIfPresent(
+                                name,
+                                (n, a) -> {
+                                    boolean perRow = axis == 0 && a.getShape().dimension() == 3;
+                                    return at(a, perRow ? 1 : axis, t);
+                                }));
         return step;
     }
 
     /** The slice of width one at a token. */
     private static NDArray at(NDArray array, int timeAxis, long t) {
         return array.get(":,".repeat(timeAxis) + t + ":" + (t + 1));
-    }
-
-    private AttentionShape check(Map<String, NDArray> inputs) {
-        Shape q = required(inputs, "q");
-        Shape k = required(inputs, "k");
-        if (q.dimension() != 4 || k.dimension() != 4 || k.get(1) < 1 || q.get(1) % k.get(1) != 0) {
-            throw fault(
-                    ("expected q [B, H, T, D] and k [B, K, T, D], K a divisor of H, found " + q)
-                            + (" and " + k));
-        }
-        long batch = q.get(0);
-        long length = q.get(2);
-        long width = q.get(3);
-        long hidden = 1;
-        expect(inputs, "k", batch, k.get(1), length, width);
-        expect(inputs, "v", batch, k.get(1), length, width);
-        if (inputs.containsKey("cos") || inputs.containsKey("sin")) {
-            expect(inputs, "cos", length, width);
-            expect(inputs, "sin", length, width);
-        }
-        if (inputs.containsKey(GRAD_OUTPUT)) {
-            expect(inputs, GRAD_OUTPUT, batch, q.get(1), length, width);
-        }
-        if (spec.isGated() && inputs.containsKey("g")) {
-            int heads = spec.gate().gateHeads(Math.toIntExact(q.get(1)));
-            if (spec.gate().isVector()) {
-                int features = spec.featureMap().featureWidth(Math.toIntExact(width));
-                expect(inputs, "g", batch, heads, length, features);
-            } else {
-                expect(inputs, "g", batch, heads, length);
-            }
-        } else if (spec.gate().readsInput()) {
-            Shape x = required(inputs, "x");
-            hidden = x.get(x.dimension() - 1);
-            expect(inputs, "x", batch, length, hidden);
-        }
-        AttentionShape shape =
-                new AttentionShape(
-                        Math.toIntExact(q.get(1)),
-                        Math.toIntExact(k.get(1)),
-                        Math.toIntExact(width),
-                        Math.toIntExact(hidden));
-        for (AttentionParameter parameter : AttentionParameter.of(spec, shape)) {
-            boolean ready = parameter.name().startsWith("gate.") && inputs.containsKey("g");
-            if (!ready) {
-                long[] dims = parameter.shape().stream().mapToLong(Long::longValue).toArray();
-                expect(inputs, parameter.name(), dims);
-            }
-        }
-        return shape;
-    }
-
-    private Shape required(Map<String, NDArray> inputs, String name) {
-        NDArray input = inputs.get(name);
-        if (input == null) {
-            throw fault("no tensor `" + name + "`, found " + inputs.keySet());
-        }
-        return input.getShape();
-    }
-
-    private void expect(Map<String, NDArray> inputs, String name, long... dimensions) {
-        Shape found = required(inputs, name);
-        Shape expected = new Shape(dimensions);
-        if (!found.equals(expected)) {
-            throw fault("`" + name + "`: expected shape " + expected + ", found " + found);
-        }
-    }
-
-    private CheckpointException fault(String what) {
-        return new CheckpointException(file + ": " + what);
     }
 }

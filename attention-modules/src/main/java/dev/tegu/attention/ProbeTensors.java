@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.TensorInfo;
@@ -12,7 +11,6 @@ import dev.tegu.checkpoint.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -23,44 +21,64 @@ final class ProbeTensors {
     private ProbeTensors() {}
 
     /**
-     * Reads every tensor of a file.
+     * Reads every tensor of a file whose header {@link ProbeInputs} has checked.
      *
-     * @throws CheckpointException if the file is damaged, or a tensor is neither F32 nor F64, or
-     *     the types differ
+     * @return floats in their type; {@code mask} as int64 ones and zeros, whatever its type; {@code
+     *     document} as int64
      */
-    static Map<String, NDArray> read(Path path, NDManager manager) throws IOException {
+    static Map<String, NDArray> read(SafetensorsFile file, NDManager manager) throws IOException {
         Map<String, NDArray> tensors = new TreeMap<>();
-        try (SafetensorsFile file = SafetensorsFile.open(path)) {
-            DType first = null;
-            for (TensorInfo info : file.tensors().values()) {
-                DType dtype = info.dtype();
-                first = first == null ? dtype : first;
-                boolean known = dtype == DType.F32 || dtype == DType.F64;
-                if (!known || dtype != first) {
-                    throw new CheckpointException(
-                            (path + ": `" + info.name() + "`: expected F32 or F64, one type for")
-                                    + (" all tensors, found "
-                                            + dtype
-                                            + "; convert the file first"));
-                }
-                tensors.put(info.name(), array(info, file.map(info.name()), manager));
-            }
+        for (TensorInfo info : file.tensors().values()) {
+            ByteBuffer bytes = file.map(info.name()).order(ByteOrder.LITTLE_ENDIAN);
+            Shape shape = new Shape(info.dimensions());
+            boolean isMask = info.name().equals(ProbeInputs.MASK);
+            tensors.put(
+                    info.name(),
+                    isMask
+                            ? manager.create(ones(info, bytes), shape)
+                            : array(info, bytes, shape, manager));
         }
         return tensors;
     }
 
-    private static NDArray array(TensorInfo info, ByteBuffer bytes, NDManager manager) {
-        Shape shape = new Shape(info.dimensions());
-        ByteBuffer ordered = bytes.order(ByteOrder.LITTLE_ENDIAN);
+    private static NDArray array(
+            TensorInfo info, ByteBuffer bytes, Shape shape, NDManager manager) {
         int size = Math.toIntExact(info.elementCount());
-        if (info.dtype() == DType.F64) {
-            double[] values = new double[size];
-            ordered.asDoubleBuffer().get(values);
-            return manager.create(values, shape);
+        switch (info.dtype()) {
+            case F64 -> {
+                double[] values = new double[size];
+                bytes.asDoubleBuffer().get(values);
+                return manager.create(values, shape);
+            }
+            case I64 -> {
+                long[] values = new long[size];
+                bytes.asLongBuffer().get(values);
+                return manager.create(values, shape);
+            }
+            case F32 -> {
+                float[] values = new float[size];
+                bytes.asFloatBuffer().get(values);
+                return manager.create(values, shape);
+            }
+            default -> throw new IllegalArgumentException("no probe reads " + info.dtype());
         }
-        float[] values = new float[size];
-        ordered.asFloatBuffer().get(values);
-        return manager.create(values, shape);
+    }
+
+    /** 1 where a number is not 0. */
+    private static long[] ones(TensorInfo info, ByteBuffer bytes) {
+        long[] ones = new long[Math.toIntExact(info.elementCount())];
+        for (int i = 0; i < ones.length; i++) {
+            boolean isOne =
+                    switch (info.dtype()) {
+                        case F64 -> bytes.getDouble(8 * i) != 0;
+                        case F32 -> bytes.getFloat(4 * i) != 0;
+                        case I64 -> bytes.getLong(8 * i) != 0;
+                        case BOOL, U8 -> bytes.get(i) != 0;
+                        default -> throw new IllegalArgumentException("no mask of " + info.dtype());
+                    };
+            ones[i] = isOne ? 1 : 0;
+        }
+        return ones;
     }
 
     /** The values of an array, copied now: float32, float64 or int64. */

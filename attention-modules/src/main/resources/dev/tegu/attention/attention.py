@@ -491,11 +491,14 @@
     out = torch.matmul(weights, v4)
     sums = torch.matmul(writes.transpose(3, 4), v4)
     if through is not None:
+      # taken apart at once: the gradient of one slice is as large as all of them, of N slices N^2
+      kept = torch.unbind(through, 2)
+      added = torch.unbind(sums, 2)
       entering = annotate(List[Tensor], [])
       state = kv
       for n in range(N):
         entering.append(state)
-        state = state * through[:, :, n] + sums[:, :, n]
+        state = state * kept[n] + added[n]
       out = out + torch.matmul(reads, torch.stack(entering, 2))
     else:
       states = torch.cat([kv.unsqueeze(2), sums], 2).cumsum(2)

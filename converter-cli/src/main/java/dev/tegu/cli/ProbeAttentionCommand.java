@@ -2,12 +2,13 @@ package dev.tegu.cli;
 
 import dev.tegu.attention.AttentionProbe;
 import dev.tegu.attention.AttentionSpec;
-import dev.tegu.config.ConfigBinder;
-import dev.tegu.config.ConfigNode;
+import dev.tegu.attention.LinearAttention;
+import dev.tegu.cli.experiment.Methods;
 import dev.tegu.engine.Engines;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -17,14 +18,18 @@ import picocli.CommandLine.Option;
         name = "attention",
         header = "Run one attention layer on tensors of a file.",
         description =
-                "%nReads q [B, H, T, D], k and v [B, K, T, D], cos and sin [T, D] where RoPE is"
-                        + " wanted, the parameters by their checkpoint names, for a gate g [B, H, T]"
-                        + " (its logarithm) or x [B, T, M], and optionally grad_output. Writes output,"
-                        + " state.NAME and, given grad_output, grad.NAME of every input.",
+                "%nReads q [B, H, T, D], k and v [B, K, T, D], cos and sin [T, D] or [B, T, D] where"
+                        + " RoPE is wanted, and the parameters by their checkpoint names; for a gate"
+                        + " its logarithm g [B, S, T] or [B, S, T, F] (S = 1 or H), or x [B, T, M]"
+                        + " and the gate's parameters; optionally mask [B, T] (0: padding), document"
+                        + " [B, T] (int64) and grad_output. Writes output, state.NAME and, given"
+                        + " grad_output, grad.NAME of every input of floats."
+                        + " docs/probe-attention.md has the tensors of every switch, and an example"
+                        + " in Python.",
         footer = {
-            "  scripts/tegu probe attention --spec lolcats.yaml --tensors in.safetensors"
+            "  scripts/tegu probe attention --spec lolcats --tensors in.safetensors"
                     + " --output out.safetensors",
-            "  scripts/tegu probe attention --spec lolcats.yaml --tensors in.safetensors"
+            "  scripts/tegu probe attention --spec my.yaml --tensors in.safetensors"
                     + " --output out.safetensors --form reference"
         })
 final class ProbeAttentionCommand extends TeguCommand {
@@ -41,15 +46,17 @@ final class ProbeAttentionCommand extends TeguCommand {
         @Option(
                 names = "--spec",
                 required = true,
-                paramLabel = "FILE",
-                description = "YAML file with the switches of the layer.")
-        private Path spec;
+                paramLabel = "NAME",
+                description =
+                        "A preset (`scripts/tegu list methods`) or a YAML file with the switches of"
+                                + " the layer.")
+        private String spec;
 
         @Option(
                 names = "--tensors",
                 required = true,
                 paramLabel = "FILE",
-                description = "Safetensors file to read, all F32 or all F64.")
+                description = "Safetensors file to read, floats all F32 or all F64.")
         private Path tensors;
 
         @Option(
@@ -57,6 +64,14 @@ final class ProbeAttentionCommand extends TeguCommand {
                 paramLabel = "FORM",
                 description = "reference, chunked or step; chunked if not given.")
         private AttentionProbe.Form form = AttentionProbe.Form.CHUNKED;
+
+        @Option(
+                names = "--chunk-size",
+                paramLabel = "N",
+                description =
+                        "Rows of a chunk of the chunked form, which change no result; 64 if not"
+                                + " given.")
+        private int chunkSize = LinearAttention.DEFAULT_CHUNK_SIZE;
     }
 
     private static final class Output {
@@ -70,12 +85,17 @@ final class ProbeAttentionCommand extends TeguCommand {
 
     @Override
     public void run() {
-        AttentionSpec attention =
-                ConfigBinder.bind(ConfigNode.read(input.spec), AttentionSpec.class);
+        if (input.chunkSize < 1) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(),
+                    "expected a --chunk-size of at least 1, found " + input.chunkSize);
+        }
+        AttentionSpec attention = Methods.resolve(input.spec, "--spec");
         try {
             AttentionProbe.run(
                     attention,
                     input.form,
+                    input.chunkSize,
                     input.tensors,
                     output.file,
                     Engines.device(device.device));

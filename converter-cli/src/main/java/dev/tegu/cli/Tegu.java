@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
             InspectCommand.class,
             VerifyCommand.class,
             ListCommand.class,
+            BenchCommand.class,
             CorpusCommand.class,
             PretrainCommand.class
         },

@@ -30,6 +30,16 @@ public final class Methods {
         return ConfigBinder.bind(switches.withOverrides(overrides), AttentionSpec.class, KEY);
     }
 
+    /**
+     * @param method name of a preset, or path of a YAML file that holds the switches and nothing
+     *     else
+     * @param option the option that named it, for messages
+     * @throws ConfigException if there is no such preset or file, or the switches are not right
+     */
+    public static AttentionSpec resolve(String method, String option) {
+        return ConfigBinder.bind(named(ConfigNode.of(method, option)), AttentionSpec.class);
+    }
+
     /** Presets with the first sentence of what their file says of them. */
     public static Map<String, String> described() {
         Map<String, String> described = new LinkedHashMap<>();

@@ -1,0 +1,23 @@
+package dev.tegu.cli;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** Measures time and memory. */
+@Command(
+        name = "bench",
+        header = "Measure time and memory.",
+        synopsisSubcommandLabel = "COMMAND",
+        commandListHeading = "%nCommands:%n",
+        subcommands = BenchAttentionCommand.class,
+        footer = {
+            "  scripts/tegu bench attention",
+            "  scripts/tegu bench attention --methods lolcats,gla --output runs/bench"
+        })
+final class BenchCommand extends TeguCommand {
+    @Override
+    public void run() {
+        throw new CommandLine.ParameterException(
+                spec.commandLine(), "expected one of " + spec.subcommands().keySet());
+    }
+}
