@@ -2,12 +2,10 @@ package dev.tegu.attention;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
-import dev.tegu.engine.Engines;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -39,7 +37,7 @@ class AnySpecTest {
         String yaml = draw(random, shape);
         AttentionSpec spec = AttentionCase.spec(yaml, 0);
         int length = random.nextInt(10) == 0 ? 130 : 1 + random.nextInt(40);
-        try (NDManager manager = Engines.newManager(Device.cpu())) {
+        try (NDManager manager = TestDevice.newManager()) {
             AttentionCase inputs =
                     new AttentionCase(manager, spec, shape, 3, length, DataType.FLOAT64);
             if (random.nextInt(3) == 0) {

@@ -3,10 +3,8 @@ package dev.tegu.attention;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import dev.tegu.engine.Engines;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,7 +31,7 @@ class GoldenNumbersTest {
 
     @BeforeEach
     void make() {
-        manager = Engines.newManager(Device.cpu());
+        manager = TestDevice.newManager();
         layer = new SineLayer(manager);
     }
 

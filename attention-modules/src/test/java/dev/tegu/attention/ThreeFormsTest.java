@@ -3,10 +3,8 @@ package dev.tegu.attention;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import dev.tegu.engine.Engines;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -65,7 +63,7 @@ class ThreeFormsTest {
     @ParameterizedTest(name = "{0} shape {1} T{2}")
     @MethodSource("cases")
     void formsAgreeInOutputsStatesAndGradients(String method, int shapeIndex, int length) {
-        try (NDManager manager = Engines.newManager(Device.cpu())) {
+        try (NDManager manager = TestDevice.newManager()) {
             AttentionShape shape = SHAPES.get(shapeIndex);
             AttentionSpec spec = AttentionCase.spec(method, WINDOW);
             AttentionCase inputs = new AttentionCase(manager, spec, shape, length);
@@ -99,7 +97,7 @@ class ThreeFormsTest {
     @ParameterizedTest(name = "{0} shape {1}")
     @MethodSource("longCases")
     void formsAgreeOverAThousandTokens(String method, int shapeIndex) {
-        try (NDManager manager = Engines.newManager(Device.cpu())) {
+        try (NDManager manager = TestDevice.newManager()) {
             AttentionShape shape = SHAPES.get(shapeIndex);
             AttentionSpec spec = AttentionCase.spec(method, WINDOW);
             AttentionCase inputs = new AttentionCase(manager, spec, shape, 1, 1000);
@@ -120,7 +118,7 @@ class ThreeFormsTest {
 
     @Test
     void aWindowAsLongAsTheTextIsSoftmaxAttentionExactly() {
-        try (NDManager manager = Engines.newManager(Device.cpu())) {
+        try (NDManager manager = TestDevice.newManager()) {
             AttentionShape shape = new AttentionShape(6, 3, 8, 5);
             AttentionCase lolcats =
                     new AttentionCase(manager, AttentionCase.spec("lolcats", 40), shape, 40);
@@ -137,7 +135,7 @@ class ThreeFormsTest {
 
     @Test
     void theStateDoesNotGrow() {
-        try (NDManager manager = Engines.newManager(Device.cpu())) {
+        try (NDManager manager = TestDevice.newManager()) {
             AttentionShape shape = new AttentionShape(2, 1, 8, 5);
             for (String preset : AttentionPresets.NAMES) {
                 AttentionSpec spec = AttentionCase.spec(preset, WINDOW);
