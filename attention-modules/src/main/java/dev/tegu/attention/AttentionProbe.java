@@ -87,7 +87,7 @@ public final class AttentionProbe {
             // Every input is in the sum, so that one the layer does not use gets a gradient of 0.
             NDArray sum = output.mul(gradOutput).sum();
             for (NDArray input : floats.values()) {
-                sum = sum.add(input.mul(0).sum());
+                sum = sum.add(Numbers.times(input, 0).sum());
             }
             collector.backward(sum);
         }

@@ -38,7 +38,7 @@ public record CombineSpec(
         /**
          * Half the linear branch plus half the window, each with its own denominator.
          *
-         * @see <a href="https://arxiv.org/abs/2503.01496">Liger, section 3.3</a>
+         * @see <a href="https://arxiv.org/abs/2503.01496">Liger, equation 9</a>
          */
         AVERAGE,
         /** Zero, the control without attention. */

@@ -74,7 +74,7 @@ public record FeatureMapSpec(
         /**
          * phi(x) = softmax(x) over the head's width, no parameters.
          *
-         * @see <a href="https://arxiv.org/abs/2503.01496">Liger, section 3.1</a>
+         * @see <a href="https://arxiv.org/abs/2503.01496">Liger, section 3.2</a>
          */
         HEAD_SOFTMAX;
 

@@ -59,7 +59,7 @@ public record GateSpec(
         /**
          * sigmoid(k_t)^(1/divisor), no parameters.
          *
-         * @see <a href="https://arxiv.org/abs/2503.01496">Liger, section 3.2</a>
+         * @see <a href="https://arxiv.org/abs/2503.01496">Liger, equation 6</a>
          */
         KEY_POOL,
         /** A number for each head that nothing changes, see {@link Schedule}. */

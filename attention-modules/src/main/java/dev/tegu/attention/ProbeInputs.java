@@ -209,7 +209,11 @@ final class ProbeInputs {
             return 1;
         }
         long[] x = dimensions("x", 3);
-        fail();
+        if (x == null) {
+            // Without its width nothing can be said of the gate's parameters.
+            fail();
+            return 1;
+        }
         expect("x", batch, length, x[2]);
         return Math.toIntExact(x[2]);
     }

@@ -62,7 +62,7 @@ public final class ReferenceAttention {
             boolean rope = spec.linearRope();
             NDArray phiQ = new ReferenceFeatureMap(spec, inputs).of(rope ? rotatedQ : q, "q");
             if (spec.linearScale()) {
-                phiQ = phiQ.mul(1 / Math.sqrt((double) phiQ.getShape().get(3)));
+                phiQ = Numbers.times(phiQ, 1 / Math.sqrt((double) phiQ.getShape().get(3)));
             }
             NDArray phiK = new ReferenceFeatureMap(spec, inputs).of(rope ? rotatedK : keys, "k");
             NDArray weights;
@@ -84,7 +84,7 @@ public final class ReferenceAttention {
             state.put("k_sum", remaining.sum(new int[] {2}));
         }
         NDArray output = combine(near, far, inputs);
-        return new Result(output == null ? q.mul(0) : output.mul(masks.real()), state);
+        return new Result(output == null ? Numbers.times(q, 0) : output.mul(masks.real()), state);
     }
 
     /** sum over F of phi(q_i) phi(k_j) exp(total_i - total_j) where query i sums over key j. */
@@ -185,8 +185,9 @@ public final class ReferenceAttention {
 
     private Branch window(
             NDArray q, NDArray k, NDArray v, NDArray visible, Map<String, NDArray> inputs) {
-        NDArray scores = q.matMul(k.transpose(0, 1, 3, 2)).mul(1 / Math.sqrt(shape.headDim()));
-        NDArray hidden = scores.mul(0).add(Float.NEGATIVE_INFINITY);
+        NDArray products = q.matMul(k.transpose(0, 1, 3, 2));
+        NDArray scores = Numbers.times(products, 1 / Math.sqrt(shape.headDim()));
+        NDArray hidden = Numbers.times(scores, 0).add(Float.NEGATIVE_INFINITY);
         scores = NDArrays.where(visible.gt(0).broadcast(scores.getShape()), scores, hidden);
         NDArray top = scores.max(new int[] {3}, true);
         NDArray sinks = inputs.get("sinks");
@@ -225,7 +226,7 @@ public final class ReferenceAttention {
             }
             case AVERAGE -> {
                 NDArray linear = spec.normalize() ? far.ratio() : far.numerator();
-                yield linear.add(near.ratio()).mul(0.5);
+                yield Numbers.times(linear.add(near.ratio()), 0.5);
             }
             case SHARED_DENOMINATOR -> {
                 if (near == null || far == null) {

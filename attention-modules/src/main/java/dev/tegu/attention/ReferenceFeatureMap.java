@@ -32,7 +32,7 @@ final class ReferenceFeatureMap {
                 yield floor(z.softmax(-1).concat(z.neg().softmax(-1), -1));
             }
             case HEDGEHOG_JOINT -> {
-                NDArray z = project(x, side).mul(2);
+                NDArray z = Numbers.times(project(x, side), 2);
                 yield z.concat(z.neg(), -1).softmax(-1);
             }
             case HEDGEHOG_EXP -> {
@@ -41,7 +41,7 @@ final class ReferenceFeatureMap {
             }
             case T2R -> {
                 NDArray z = project(x, side);
-                yield floor(NDArrays.maximum(z, z.mul(0)));
+                yield floor(NDArrays.maximum(z, Numbers.times(z, 0)));
             }
             case TAYLOR -> taylor(project(x, side));
         };
@@ -59,7 +59,7 @@ final class ReferenceFeatureMap {
 
     /** x above 0, exp(x) - 1 below. */
     private static NDArray elu(NDArray x) {
-        NDArray zero = x.mul(0);
+        NDArray zero = Numbers.times(x, 0);
         NDArray below = NDArrays.minimum(x, zero).exp().sub(1);
         return NDArrays.maximum(x, zero).add(below);
     }
@@ -67,13 +67,13 @@ final class ReferenceFeatureMap {
     /** The features of the expansion, written as all products of the upper triangle. */
     private static NDArray taylor(NDArray z) {
         long p = z.getShape().get(3);
-        NDArray scaled = z.div(Math.pow((double) p, 0.25));
-        NDList parts = new NDList(scaled.mul(0).get(":,:,:,0:1").add(1), scaled);
+        NDArray scaled = Numbers.times(z, Math.pow((double) p, -0.25));
+        NDList parts = new NDList(Numbers.times(scaled, 0).get(":,:,:,0:1").add(1), scaled);
         for (long i = 0; i < p; i++) {
             for (long j = i; j < p; j++) {
                 NDArray first = scaled.get(":,:,:," + i + ":" + (i + 1));
                 NDArray second = scaled.get(":,:,:," + j + ":" + (j + 1));
-                parts.add(first.mul(second).mul(i == j ? Math.sqrt(0.5) : 1));
+                parts.add(Numbers.times(first.mul(second), i == j ? Math.sqrt(0.5) : 1));
             }
         }
         return NDArrays.concat(parts, -1);

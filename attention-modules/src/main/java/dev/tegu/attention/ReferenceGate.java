@@ -37,16 +37,16 @@ final class ReferenceGate {
                 if (gate.bias()) {
                     u = u.add(inputs.get("gate.bias").expandDims(1));
                 }
-                yield logSigmoid(u).div(gate.divisorValue());
+                yield Numbers.times(logSigmoid(u), 1 / gate.divisorValue());
             }
             case KEY_POOL -> {
                 boolean each = gate.pool() == GateSpec.Pool.NONE;
                 NDArray u = each ? k : k.mean(new int[] {3}, true);
-                yield logSigmoid(u).div(gate.divisorValue());
+                yield Numbers.times(logSigmoid(u), 1 / gate.divisorValue());
             }
             case CONSTANT -> {
                 NDArray each = inputs.get("gate.log_decay").reshape(1, shape.numHeads(), 1, 1);
-                yield k.mul(0).mean(new int[] {3}, true).add(each);
+                yield Numbers.times(k, 0).mean(new int[] {3}, true).add(each);
             }
             case NONE -> throw new IllegalStateException("no gate");
         };

@@ -34,7 +34,7 @@ final class ListCommandTest {
                 AttentionPresets.NAMES, lines.stream().map(line -> line.split(" ")[0]).toList());
         assertTrue(
                 lines.get(AttentionPresets.NAMES.indexOf("lolcats"))
-                        .startsWith("lolcats       LoLCATs with a sliding window: "),
+                        .startsWith("lolcats          LoLCATs with a sliding window: "),
                 lines.toString());
     }
 

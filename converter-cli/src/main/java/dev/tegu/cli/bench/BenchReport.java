@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.cli.console.TextTable;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
@@ -126,7 +127,7 @@ public record BenchReport(ObjectNode settings, List<BenchPoint> points) {
                                 : "-");
             }
         }
-        List<String> lines = new java.util.ArrayList<>(table.lines());
+        List<String> lines = new ArrayList<>(table.lines());
         lines.add("");
         lines.addAll(growth.lines());
         if (points.stream().anyMatch(p -> p.trainingPeakBytes() == null)) {
