@@ -50,6 +50,9 @@ public record AttentionParameter(String name, List<Long> shape, Init init) {
         if (window && combine.kind() == CombineSpec.Kind.SUM) {
             all.add(constant("alpha", combine.alphaStart().orElse(1.0), heads));
         }
+        if (spec.outputNorm()) {
+            all.add(constant("output_norm.weight", 1, heads, shape.headDim()));
+        }
         return List.copyOf(all);
     }
 

@@ -17,6 +17,9 @@ import dev.tegu.config.InvalidValueException;
  *     width, as GLA and RetNet do; it matters only where nothing normalizes
  * @param combine how the branches become one output
  * @param normalize whether the linear branch is divided by its sum of weights
+ * @param outputNorm whether each head of an unnormalized linear branch is divided by its root mean
+ *     square over the head's width and multiplied by a learned weight, as GLA, RetNet and Lightning
+ *     Attention do
  * @param update how a token enters the state
  * @param keepSoftmax layers that stay softmax
  */
@@ -29,8 +32,12 @@ public record AttentionSpec(
         @Default("false") boolean linearScale,
         @Default("shared_denominator") CombineSpec combine,
         @Default("true") boolean normalize,
+        @Default("false") boolean outputNorm,
         @Default("additive") Update update,
         @Default("[]") KeepSoftmax keepSoftmax) {
+
+    private static final int MAX_WIDTH = 65_536;
+    private static final int MAX_TAYLOR_WIDTH = 512;
 
     /** Which tokens the linear branch sums over. */
     public enum LinearScope {
@@ -91,6 +98,13 @@ public record AttentionSpec(
                     "normalize",
                     "`combine: shared_denominator` always normalizes; use `combine: sum`");
         }
+        if (outputNorm && (normalize || !linear)) {
+            throw new InvalidValueException(
+                    "output_norm",
+                    linear
+                            ? "takes the place of the sum of weights; set `normalize: false`"
+                            : "there is no linear branch to norm, since `linear_scope` is `none`");
+        }
         if (gate.kind() != GateSpec.Kind.NONE && window.anchor() != WindowSpec.Anchor.START) {
             throw new InvalidValueException(
                     "window.anchor",
@@ -116,6 +130,19 @@ public record AttentionSpec(
      */
     public void check(AttentionShape shape) {
         int width = shape.headDim();
+        // Far beyond any use, and far below what no longer can be counted or allocated.
+        if (featureMap.projectionDim(width) > MAX_WIDTH
+                || featureMap.kind() == FeatureMapSpec.Kind.TAYLOR
+                        && featureMap.projectionDim(width) > MAX_TAYLOR_WIDTH) {
+            throw new InvalidValueException(
+                    "feature_map.feature_dim",
+                    "at most "
+                            + MAX_WIDTH
+                            + " ("
+                            + MAX_TAYLOR_WIDTH
+                            + " for `taylor`, whose features are its pairs), found "
+                            + featureMap.projectionDim(width));
+        }
         if (featureMap.skip() && featureMap.projectionDim(width) != width) {
             throw new InvalidValueException(
                     "feature_map.skip",
@@ -163,6 +190,7 @@ public record AttentionSpec(
                 linearScale,
                 combine,
                 normalize,
+                outputNorm,
                 update,
                 keepSoftmax);
     }
@@ -178,6 +206,7 @@ public record AttentionSpec(
                 linearScale,
                 combine,
                 normalize,
+                outputNorm,
                 update,
                 other);
     }

@@ -68,7 +68,7 @@ public record FeatureMapSpec(
          * The second-order Taylor expansion of exp(z.z' / sqrt(p)): phi(x) = [1, z / p^(1/4), z_i
          * z_j sqrt(2 - [i = j]) / sqrt(2 p) for i <= j]; 1 + p + p(p + 1)/2 wide.
          *
-         * @see <a href="https://arxiv.org/abs/2402.18668">Based, section 4.1</a>
+         * @see <a href="https://arxiv.org/abs/2402.18668">Based</a>
          */
         TAYLOR,
         /**

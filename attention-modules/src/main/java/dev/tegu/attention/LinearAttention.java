@@ -21,6 +21,9 @@ public final class LinearAttention implements AutoCloseable {
     /** Rows of a chunk of the linear branch; results do not depend on it. */
     public static final int DEFAULT_CHUNK_SIZE = 64;
 
+    /** Tokens that are computed at once; results do not depend on it. */
+    private static final int SEGMENT = 2048;
+
     /** A part of the layer that an ablation can take away. */
     public enum Branch {
         /** Softmax over the last tokens. */
@@ -53,14 +56,26 @@ public final class LinearAttention implements AutoCloseable {
      */
     public LinearAttention(
             AttentionSpec spec, AttentionShape shape, int chunkSize, Set<Branch> ablated) {
+        this(spec, shape, chunkSize, SEGMENT, ablated);
+    }
+
+    /** A layer that takes its text in segments of the given length. */
+    LinearAttention(
+            AttentionSpec spec,
+            AttentionShape shape,
+            int chunkSize,
+            int segment,
+            Set<Branch> ablated) {
         spec.check(shape);
         this.spec = spec;
         this.shape = shape;
         this.ablated = Set.copyOf(ablated);
-        this.script = TorchScript.load(LinearAttention.class, "attention.py", constants(chunkSize));
+        this.script =
+                TorchScript.load(
+                        LinearAttention.class, "attention.py", constants(chunkSize, segment));
     }
 
-    private Map<String, Object> constants(int chunkSize) {
+    private Map<String, Object> constants(int chunkSize, int segment) {
         boolean outside = spec.isOutsideWindow();
         int window = spec.window().size();
         Map<String, Object> c = new HashMap<>();
@@ -97,6 +112,8 @@ public final class LinearAttention implements AutoCloseable {
         c.put("affine", spec.combine().affine());
         c.put("normalize", spec.normalize());
         c.put("chunk_size", (long) chunkSize);
+        c.put("segment", (long) segment);
+        c.put("whole_text", spec.window().anchor() != WindowSpec.Anchor.START);
         c.put("ablate_window", ablated.contains(Branch.WINDOW));
         c.put("ablate_linear", ablated.contains(Branch.LINEAR));
         return c;

@@ -216,7 +216,7 @@ public final class ReferenceAttention {
             case SUM -> {
                 NDArray sum = null;
                 if (far != null) {
-                    sum = spec.normalize() ? far.ratio() : far.numerator();
+                    sum = linear(far, inputs);
                 }
                 if (near != null) {
                     NDArray weighted = near.ratio().mul(inputs.get("alpha").reshape(perHead));
@@ -225,7 +225,7 @@ public final class ReferenceAttention {
                 yield sum;
             }
             case AVERAGE -> {
-                NDArray linear = spec.normalize() ? far.ratio() : far.numerator();
+                NDArray linear = linear(far, inputs);
                 yield Numbers.times(linear.add(near.ratio()), 0.5);
             }
             case SHARED_DENOMINATOR -> {
@@ -239,6 +239,19 @@ public final class ReferenceAttention {
                 yield near.times(factor).plus(far).ratio();
             }
         };
+    }
+
+    /** The linear branch by itself. */
+    private NDArray linear(Branch far, Map<String, NDArray> inputs) {
+        if (spec.normalize()) {
+            return far.ratio();
+        }
+        NDArray sums = far.numerator();
+        if (!spec.outputNorm()) {
+            return sums;
+        }
+        NDArray size = sums.mul(sums).mean(new int[] {3}, true).add(1e-6f).sqrt();
+        return sums.div(size).mul(inputs.get("output_norm.weight").expandDims(1));
     }
 
     /** RoPE in the "rotate half" convention of HuggingFace's Llama. */

@@ -5,8 +5,8 @@
   #
   # `p` holds what the spec asks for: cos, sin [T, D] or [B, T, D]; x [B, T, M] (layer input) with the
   # gate's weights, gate.log_decay [H] of constant gates, or the log-gate g [B, S, T] or [B, S, T, F]
-  # itself; feature_map_{q,k}.{weight,bias}; window_factor [H]; sinks [H, m]; alpha [H]; and, of any
-  # spec, mask [B, T] (0: padding) and document [B, T] (int64; a change starts a new text).
+  # itself; feature_map_{q,k}.{weight,bias}; window_factor [H]; sinks [H, m]; alpha [H]; output_norm.weight
+  # [H, D]; and, of any spec, mask [B, T] (0: padding) and document [B, T] (int64; a change starts a new text).
   # `s` is the state before the new tokens, see `empty_state`.
   #
   # Everything about who sees whom follows from one number a token: `pos`, how many tokens of its
@@ -175,6 +175,9 @@
         y = self.ratio(num_l, den_l)
       else:
         y = num_l
+        if "output_norm.weight" in p:
+          size = torch.rsqrt((y * y).mean([-1], True) + 1e-6)
+          y = y * size * p["output_norm.weight"].unsqueeze(1)
       if self.combine_kind == "average":
         y = (y + self.ratio(num_w, den_w)) * 0.5
       elif self.window_size > 0:
@@ -522,8 +525,47 @@
     sums = sums.reshape([g.size(0), g.size(1), (M - 1) * R, g4.size(3)])
     return sums[:, :, :T]
 
-  def chunked(self, q_in: Tensor, k_in: Tensor, v_in: Tensor, p: Dict[str, Tensor], s: Dict[str, Tensor]) -> List[Tensor]:
-    # q [B, H, T, D]; k, v [B, K, T, D] -> output [B, H, T, D], then the state after the tokens
+  def chunked(self, q: Tensor, k: Tensor, v: Tensor, p: Dict[str, Tensor], s: Dict[str, Tensor]) -> List[Tensor]:
+    # q [B, H, T, D]; k, v [B, K, T, D] -> output [B, H, T, D], then the state after the tokens.
+    # Long texts go in segments: arrays as long as the text cost more a token the longer they are,
+    # since they fit no cache and the allocator maps them anew each time.
+    T = q.size(2)
+    if T <= self.segment or self.whole_text:
+      result = self.piece(q, k, v, p, s)
+    else:
+      # split at once: the gradient of a slice is as large as the whole
+      qs = torch.split(q, self.segment, 2)
+      ks = torch.split(k, self.segment, 2)
+      vs = torch.split(v, self.segment, 2)
+      parts = annotate(Dict[str, List[Tensor]], {})
+      for name in ["x", "mask", "document"]:
+        if name in p:
+          parts[name] = torch.split(p[name], self.segment, 1)
+      for name in ["cos", "sin"]:
+        if name in p:
+          parts[name] = torch.split(p[name], self.segment, p[name].dim() - 2)
+      if "g" in p:
+        parts["g"] = torch.split(p["g"], self.segment, 2)
+      names = ["window_k", "window_v", "window_k_linear", "window_g", "first_k", "first_v", "kv_state", "k_sum", "seen", "document"]
+      state = annotate(Dict[str, Tensor], {})
+      for name in names:
+        state[name] = s[name]
+      outputs = annotate(List[Tensor], [])
+      result = annotate(List[Tensor], [])
+      for i in range(len(qs)):
+        inputs = annotate(Dict[str, Tensor], {})
+        for name in p.keys():
+          inputs[name] = p[name]
+        for name in parts.keys():
+          inputs[name] = parts[name][i]
+        result = self.piece(qs[i], ks[i], vs[i], inputs, state)
+        outputs.append(result[0])
+        for j in range(len(names)):
+          state[names[j]] = result[j + 1]
+      result[0] = torch.cat(outputs, 2)
+    return result
+
+  def piece(self, q_in: Tensor, k_in: Tensor, v_in: Tensor, p: Dict[str, Tensor], s: Dict[str, Tensor]) -> List[Tensor]:
     q = self.wide(q_in)
     k = self.wide(k_in)
     v = self.wide(v_in)

@@ -8,6 +8,7 @@ import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,7 +49,7 @@ class AnySpecTest {
             }
             AttentionCase.Outcome reference = inputs.reference();
             int chunk = 1 + random.nextInt(20);
-            try (LinearAttention layer = new LinearAttention(spec, shape, chunk)) {
+            try (LinearAttention layer = newLayer(spec, shape, chunk, 1 + random.nextInt(30))) {
                 String name = yaml + " " + shape + " T" + length + " C" + chunk + ": ";
                 reference.assertClose(
                         inputs.pieces(layer, List.of(length)), TOLERANCE, name + "chunked");
@@ -59,6 +60,12 @@ class AnySpecTest {
                 }
             }
         }
+    }
+
+    /** A layer that works in small segments, so that short texts cross their borders. */
+    private static LinearAttention newLayer(
+            AttentionSpec spec, AttentionShape shape, int chunkSize, int segment) {
+        return new LinearAttention(spec, shape, chunkSize, segment, Set.of());
     }
 
     private static AttentionShape shape(SplittableRandom random) {
@@ -125,7 +132,14 @@ class AnySpecTest {
                 + (", linear_scale: " + pick(random, "true", "false") + ", combine: " + combine)
                 // one feature cancels where sums divide, and a gradient of nothing but rounding is
                 // left;  of either sign has no bound on its rounding
-                + (", normalize: " + (map.startsWith("identity") ? "false" : "true") + "}");
+                + normalize(random, map.startsWith("identity"));
+    }
+
+    private static String normalize(SplittableRandom random, boolean never) {
+        if (never || random.nextInt(4) == 0) {
+            return ", normalize: false, output_norm: " + random.nextBoolean() + "}";
+        }
+        return ", normalize: true}";
     }
 
     private static String pick(SplittableRandom random, String... choices) {

@@ -109,8 +109,8 @@ class HalfPrecisionTest {
                                     in -> {
                                         Map<String, NDArray> large = new LinkedHashMap<>(in);
                                         // up to 80 * 80 * 8 / sqrt(8) = 1.8e4
-                                        large.put("q", in.get("q").mul(53));
-                                        large.put("k", in.get("k").mul(53));
+                                        large.put("q", Numbers.times(in.get("q"), 53));
+                                        large.put("k", Numbers.times(in.get("k"), 53));
                                         large.put("mask", padding);
                                         return chunked(layer, half, large);
                                     })

@@ -101,6 +101,10 @@ public final class Plan {
 
     private void stage(
             DecoderModel model, TrainingData data, Objective objective, StageSettings settings) {
+        if (objective.groups().isEmpty()) {
+            line("%s: skipped, %s", objective.stage(), Training.NOTHING_TO_TRAIN);
+            return;
+        }
         int length = data.train().sequenceLength();
         long steps = settings.steps(length);
         long trained = objective.groups().stream().mapToLong(Plan::count).sum();

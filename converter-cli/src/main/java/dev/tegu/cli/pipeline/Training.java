@@ -34,6 +34,9 @@ import java.util.TreeMap;
 
 /** The training stages of an experiment: from a teacher's directory to a student's. */
 public final class Training {
+    /** Why a stage is left out: Liger, for one, adds no parameters. */
+    static final String NOTHING_TO_TRAIN = "the method has no new parameters to train";
+
     private final Experiment experiment;
     private final Console console;
 
@@ -114,6 +117,10 @@ public final class Training {
         }
 
         void train(Objective objective, StageSettings settings) throws IOException {
+            if (objective.groups().isEmpty()) {
+                console.say(objective.stage() + ": skipped, " + NOTHING_TO_TRAIN);
+                return;
+            }
             StageCheckpoints checkpoints =
                     new StageCheckpoints(
                             run.checkpoints(objective.stage()), identity(objective, settings));
