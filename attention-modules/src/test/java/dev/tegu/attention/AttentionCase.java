@@ -22,6 +22,8 @@ import java.util.TreeMap;
 
 /** Random inputs of one layer, and what each form makes of them, gradients included. */
 final class AttentionCase {
+    private static final double FLOOR = 0.05;
+
     final AttentionSpec spec;
     final AttentionShape shape;
     final Map<String, NDArray> inputs = new TreeMap<>();
@@ -253,8 +255,10 @@ final class AttentionCase {
             difference += (a[i] - b[i]) * (a[i] - b[i]);
             size += b[i] * b[i];
         }
-        // A gradient that is zero but for rounding (the window factor before anything has left the
-        // window) is measured against 0.01 instead of against itself.
-        return Math.sqrt(difference / Math.max(size, 1e-4 * a.length));
+        // Gradients that vanish but for rounding (the window factor before anything has left the
+        // window,
+        // a key under a norm that cancels its length) are measured against this instead of
+        // themselves.
+        return Math.sqrt(difference / Math.max(size, FLOOR * FLOOR * a.length));
     }
 }

@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -93,6 +94,7 @@ final class ConvertLolcatsTest {
     }
 
     @Test
+    @DisplayName("29: a student has the parameters of both files")
     void theStudentHasTheParametersOfBothFiles() throws IOException {
         Invocation run =
                 done(
@@ -120,6 +122,7 @@ final class ConvertLolcatsTest {
     }
 
     @Test
+    @DisplayName("29: the forward with adapters is that of weights merged by hand")
     void theForwardWithAdaptersIsThatOfWeightsMergedByHand() throws IOException {
         done(
                 convert(
@@ -185,6 +188,7 @@ final class ConvertLolcatsTest {
     }
 
     @Test
+    @DisplayName("29: a pickle that would run code is refused")
     void aPickleThatWouldRunCodeIsRefusedAndNothingIsWritten() throws IOException {
         Path canary = dir.resolve("canary");
         byte[] pickle =

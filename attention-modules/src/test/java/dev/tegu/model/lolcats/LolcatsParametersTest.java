@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -109,6 +110,8 @@ final class LolcatsParametersTest {
         "base_model.model.model.layers., '', BF16",
         "layers., model_state_dict, F32"
     })
+    @DisplayName(
+            "29: both key layouts, with and without model_state_dict, give the same parameters")
     void everyLayoutGivesTheSameParameters(String prefix, String wrapper, DType dtype)
             throws IOException {
         TorchFileWriter file =
@@ -128,6 +131,7 @@ final class LolcatsParametersTest {
     }
 
     @Test
+    @DisplayName("29: layers of two digits keep their numbers")
     void layersOfTwoDigitsKeepTheirNumbers() throws IOException {
         TorchFileWriter file = TorchFileWriter.flat();
         for (int layer = 0; layer < 13; layer++) {
@@ -144,6 +148,7 @@ final class LolcatsParametersTest {
     }
 
     @Test
+    @DisplayName("29: a bias of one number a head is read")
     void aScalarBiasOfAHeadStandsForEachOfItsFeatures() throws IOException {
         String method = METHOD.replace("feature_dim: 3", "feature_dim: 3, bias: true");
         TorchFileWriter file = TorchFileWriter.flat();
@@ -181,6 +186,7 @@ final class LolcatsParametersTest {
     }
 
     @Test
+    @DisplayName("29: window_factors and window_factor, alone and together")
     void theOldNameOfTheWindowFactorsIsKnownAndBothMayStandTogether() throws IOException {
         ModelConfig student = student(1, METHOD);
         String name = "model.layers.0.self_attn.window_factor";
@@ -203,6 +209,7 @@ final class LolcatsParametersTest {
     }
 
     @Test
+    @DisplayName("29: two names of one parameter that differ are refused")
     void twoNamesOfOneParameterThatDifferAreRefused() {
         TorchFileWriter file = TorchFileWriter.flat();
         LolcatsFiles.layer(file, LolcatsFiles.PLAIN, 0, DType.F32, 3);
@@ -216,6 +223,7 @@ final class LolcatsParametersTest {
     }
 
     @Test
+    @DisplayName("29: a later file replaces what it names")
     void aLaterFileReplacesWhatItNames() throws IOException {
         TorchFileWriter first = TorchFileWriter.wrapped("model_state_dict");
         LolcatsFiles.layer(first, LolcatsFiles.PLAIN, 0, DType.F32, 3);
