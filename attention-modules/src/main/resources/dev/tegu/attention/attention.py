@@ -278,6 +278,19 @@
       span = torch.full_like(pos, W)
     return span
 
+  def windows(self, x: Tensor, T: int, C: int) -> Tensor:
+    # [B, Z, R + T, V] -> [B, Z, N, (m + 1) C, V]: for each block of C queries the m + 1 blocks that
+    # hold what they can see, m = ceil(R / C); the last one stands at the queries themselves
+    R = self.reach
+    N = (T + C - 1) // C
+    m = (R + C - 1) // C
+    y = torch.constant_pad_nd(x, [0, 0, m * C - R, N * C - T], 0)
+    y = y.reshape([x.size(0), x.size(1), N + m, C, x.size(3)])
+    blocks = annotate(List[Tensor], [])
+    for i in range(m + 1):
+      blocks.append(y[:, :, i:i + N])
+    return torch.cat(blocks, 3)
+
   def window_branch(self, q: Tensor, k: Tensor, v: Tensor, pos: Tensor, span: Tensor, first: List[Tensor], p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor]:
     # q [B, H, T, D]; k, v [B, K, R + T, D], the tokens kept from before in front; first: keys and
     # values of the first tokens, [B, K, E, D], or [B, K, T E, D] where each query has its own.
@@ -292,17 +305,9 @@
     C = min(self.window_block, T)
     N = (T + C - 1) // C
     m = (R + C - 1) // C
-    P = m * C - R
-    kb = torch.constant_pad_nd(k, [0, 0, P, N * C - T], 0).reshape([B, K, N + m, C, D])
-    vb = torch.constant_pad_nd(v, [0, 0, P, N * C - T], 0).reshape([B, K, N + m, C, v.size(3)])
-    keys = annotate(List[Tensor], [])
-    values = annotate(List[Tensor], [])
-    for i in range(m + 1):
-      keys.append(kb[:, :, i:i + N])
-      values.append(vb[:, :, i:i + N])
-    kw = torch.cat(keys, 3)
-    vw = torch.cat(values, 3)
     width = (m + 1) * C
+    kw = self.windows(k, T, C)
+    vw = self.windows(v, T, C)
     q = self.pad_rows(q, N * C) * (float(D) ** -0.5)
     qb = q.reshape([B, K, G, N, C, D]).permute([0, 1, 3, 2, 4, 5])
     scores = torch.matmul(qb.reshape([B, K, N, G * C, D]), kw.transpose(3, 4))
@@ -368,28 +373,15 @@
     C = min(self.window_block, T)
     N = (T + C - 1) // C
     m = (R + C - 1) // C
-    P = m * C - R
     width = (m + 1) * C
-    kb = torch.constant_pad_nd(fk, [0, 0, P, N * C - T], 0).reshape([B, H, N + m, C, F])
-    vb = torch.constant_pad_nd(v, [0, 0, P, N * C - T], 0).reshape([B, H, N + m, C, V])
-    keys = annotate(List[Tensor], [])
-    values = annotate(List[Tensor], [])
-    for i in range(m + 1):
-      keys.append(kb[:, :, i:i + N])
-      values.append(vb[:, :, i:i + N])
-    kw = torch.cat(keys, 3)
-    vw = torch.cat(values, 3)
+    kw = self.windows(fk, T, C)
+    vw = self.windows(v, T, C)
     qb = self.pad_rows(fq, N * C).reshape([B, H, N, C, F])
     if g is not None:
-      S = g.size(1)
       g4 = g
       if g.dim() == 3:
         g4 = g.unsqueeze(3)
-      gb = torch.constant_pad_nd(g4, [0, 0, P, N * C - T], 0).reshape([B, S, N + m, C, g4.size(3)])
-      gates = annotate(List[Tensor], [])
-      for i in range(m + 1):
-        gates.append(gb[:, :, i:i + N])
-      total = torch.cat(gates, 3).cumsum(3)
+      total = self.windows(g4, T, C).cumsum(3)
       middle = total[:, :, :, m * C:m * C + 1]
       qb = qb * torch.exp(total[:, :, :, m * C:] - middle)
       kw = kw * torch.exp(torch.clamp(middle - total, max=0.0))

@@ -22,7 +22,7 @@ import java.util.TreeMap;
 
 /** Random inputs of one layer, and what each form makes of them, gradients included. */
 final class AttentionCase {
-    private static final double FLOOR = 0.05;
+    private static final double FLOOR = 0.01;
 
     final AttentionSpec spec;
     final AttentionShape shape;
@@ -256,9 +256,7 @@ final class AttentionCase {
             size += b[i] * b[i];
         }
         // Gradients that vanish but for rounding (the window factor before anything has left the
-        // window,
-        // a key under a norm that cancels its length) are measured against this instead of
-        // themselves.
+        // window) are measured against this instead of themselves.
         return Math.sqrt(difference / Math.max(size, FLOOR * FLOOR * a.length));
     }
 }

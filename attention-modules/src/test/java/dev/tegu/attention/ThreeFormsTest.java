@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -66,7 +67,11 @@ class ThreeFormsTest {
         try (NDManager manager = TestDevice.newManager()) {
             AttentionShape shape = SHAPES.get(shapeIndex);
             AttentionSpec spec = AttentionCase.spec(method, WINDOW);
-            AttentionCase inputs = new AttentionCase(manager, spec, shape, length);
+            // Under a norm the length of the first key cancels: its gradient is the difference of
+            // large numbers, in float32 nothing but rounding; in the shortest texts it counts.
+            boolean cancels = spec.outputNorm() && length <= 2;
+            DataType type = cancels ? DataType.FLOAT64 : DataType.FLOAT32;
+            AttentionCase inputs = new AttentionCase(manager, spec, shape, 2, length, type);
             AttentionCase.Outcome reference = inputs.reference();
             int size = CHUNK_SIZES.get((shapeIndex + length) % CHUNK_SIZES.size());
             LinearAttention layer = layer(spec, shape, size);
