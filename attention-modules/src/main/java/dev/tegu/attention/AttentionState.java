@@ -135,9 +135,10 @@ public final class AttentionState implements AutoCloseable {
         for (long count : seen()) {
             if (sums || count > reach) {
                 throw new IllegalStateException(
-                        "cannot go back: tokens have become part of sums after "
+                        "cannot go back: after "
                                 + count
-                                + " tokens; keep a copy of the state from before instead");
+                                + " tokens some have left the window or become part of sums; keep"
+                                + " a copy of the state from before instead");
             }
             if (tokens > count) {
                 throw new IllegalArgumentException(
@@ -153,8 +154,11 @@ public final class AttentionState implements AutoCloseable {
                 long[] gap = shape.getShape();
                 gap[2] = tokens;
                 NDArray empty = tensor.getManager().zeros(new Shape(gap), tensor.getDataType());
-                NDArray kept = tensor.get(":,:,0:" + (reach - tokens));
-                earlier.put(name, NDArrays.concat(new NDList(empty, kept), 2));
+                NDList parts = new NDList(empty);
+                if (tokens < reach) {
+                    parts.add(tensor.get(":,:,0:" + (reach - tokens)));
+                }
+                earlier.put(name, NDArrays.concat(parts, 2));
             }
         }
         earlier.put("seen", tensors.get("seen").sub(tokens));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -75,17 +76,103 @@ class HalfPrecisionTest {
                 TorchScript half = script(dtype);
                 LinearAttention layer = new LinearAttention(spec, SHAPE, 8)) {
             AttentionCase inputs = new AttentionCase(manager, spec, SHAPE, LENGTH);
-            Map<String, NDArray> expected = inputs.reference().values();
+            AttentionCase.Outcome found = inputs.outcome(in -> chunked(layer, half, in));
 
-            Map<String, NDArray> found = inputs.outcome(in -> chunked(layer, half, in)).values();
-
-            assertEquals(expected.keySet(), found.keySet());
-            expected.forEach(
-                    (key, value) -> {
-                        double error = relativeRms(found.get(key), value);
-                        assertTrue(error <= 2e-2, key + " is off by " + error);
-                    });
+            inputs.reference().assertClose(found, 2e-2, "chunked");
         }
+    }
+
+    private static final List<AttentionShape> SHAPES =
+            List.of(
+                    new AttentionShape(1, 1, 8, 6),
+                    new AttentionShape(6, 6, 8, 6),
+                    new AttentionShape(6, 3, 8, 6),
+                    new AttentionShape(6, 1, 8, 6));
+
+    /** Every preset at every length, heads, groups and chunk sizes in turn. */
+    static Stream<Arguments> sizes() {
+        List<Integer> lengths =
+                List.of(1, 2, WINDOW - 1, WINDOW, WINDOW + 1, 63, 64, 65, 127, 1000);
+        List<Arguments> all = new ArrayList<>();
+        for (String preset : AttentionPresets.NAMES) {
+            for (int length : lengths) {
+                int turn = all.size() + all.size() / lengths.size();
+                all.add(Arguments.of(preset, length, turn % SHAPES.size(), 7 + 19 * (turn % 4)));
+            }
+        }
+        return all.stream();
+    }
+
+    @ParameterizedTest(name = "{0} T{1} shape {2} chunks of {3}")
+    @MethodSource("sizes")
+    @DisplayName(
+            "bfloat16: chunked and step form against the reference, rounded at the same places")
+    void formsAgreeInBfloat16(String preset, int length, int shapeIndex, int chunkSize) {
+        AttentionSpec spec = AttentionCase.spec(preset, WINDOW);
+        AttentionShape shape = SHAPES.get(shapeIndex);
+        try (NDManager manager = Engines.newManager(Device.cpu());
+                TorchScript half = script(15);
+                LinearAttention layer = new LinearAttention(spec, shape, chunkSize)) {
+            AttentionCase inputs = new AttentionCase(manager, spec, shape, 1, length);
+            AttentionCase.Outcome expected =
+                    inputs.outcome(
+                            in -> {
+                                Map<String, NDArray> given = new LinkedHashMap<>(in);
+                                for (String name : List.of("q", "k", "v", "x")) {
+                                    given.computeIfPresent(name, (n, x) -> rounded(half, x));
+                                }
+                                NDArray q = given.remove("q");
+                                ReferenceAttention.Result result =
+                                        new ReferenceAttention(spec, shape)
+                                                .attend(q, given.get("k"), given.get("v"), given);
+                                NDList out = new NDList(rounded(half, result.output()));
+                                out.addAll(new NDList(result.state().values()));
+                                return out;
+                            });
+
+            expected.assertClose(inputs.outcome(in -> chunked(layer, half, in)), 2e-2, "chunked");
+            int prefill = Math.max(0, length - 8);
+            expected.assertClose(
+                    inputs.outcome(in -> stepped(layer, half, in, prefill, length)), 2e-2, "steps");
+        }
+    }
+
+    private static NDArray rounded(TorchScript half, NDArray x) {
+        return call(half, "widen", call(half, "narrow", x));
+    }
+
+    /** A prefill, then one token at a time, on inputs that were made half precision. */
+    private static NDList stepped(
+            LinearAttention layer,
+            TorchScript half,
+            Map<String, NDArray> in,
+            int prefill,
+            int length) {
+        AttentionState state = layer.emptyState(in.get("q"), in.get("k"), in.get("v"));
+        NDList outputs = new NDList();
+        for (int from = 0; from < length; ) {
+            int to = from < prefill ? prefill : from + 1;
+            Map<String, NDArray> part = new LinkedHashMap<>(in);
+            String range = from + ":" + to;
+            for (String name : List.of("q", "k", "v")) {
+                part.put(name, call(half, "narrow", in.get(name).get(":,:," + range)));
+            }
+            part.computeIfPresent("x", (n, x) -> call(half, "narrow", x.get(":," + range)));
+            part.put("cos", in.get("cos").get(range));
+            part.put("sin", in.get("sin").get(range));
+            NDArray q = part.remove("q");
+            NDArray k = part.remove("k");
+            NDArray v = part.remove("v");
+            LinearAttention.Result result =
+                    to - from > 1
+                            ? layer.chunked(q, k, v, part, state)
+                            : layer.step(q, k, v, part, state);
+            outputs.add(call(half, "widen", result.output()));
+            state = result.state();
+            from = to;
+        }
+        NDArray all = outputs.size() == 1 ? outputs.get(0) : NDArrays.concat(outputs, 2);
+        return new NDList(all, state.tensors().get("kv_state"), state.tensors().get("k_sum"));
     }
 
     @ParameterizedTest(name = "{0} {1}")
@@ -134,19 +221,5 @@ class HalfPrecisionTest {
                 }
             }
         }
-    }
-
-    private static double relativeRms(NDArray found, NDArray expected) {
-        float[] a = found.toFloatArray();
-        float[] b = expected.toFloatArray();
-        assertEquals(b.length, a.length);
-        double difference = 0;
-        double size = 0;
-        for (int i = 0; i < a.length; i++) {
-            difference += Math.pow((double) a[i] - b[i], 2);
-            size += (double) b[i] * b[i];
-        }
-        // A gradient that is zero but for rounding is measured against 0.01.
-        return Math.sqrt(difference / Math.max(size, 1e-4 * a.length));
     }
 }

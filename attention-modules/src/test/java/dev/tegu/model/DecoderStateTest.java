@@ -172,7 +172,7 @@ class DecoderStateTest {
                 IllegalStateException e =
                         assertThrows(IllegalStateException.class, () -> state.forget(1));
                 assertTrue(e.getMessage().startsWith("layer "), e.getMessage());
-                assertTrue(e.getMessage().contains("have become part of sums"), e.getMessage());
+                assertTrue(e.getMessage().contains("become part of sums"), e.getMessage());
             }
         }
     }
