@@ -31,7 +31,7 @@ public record WindowSpec(
          * Its own block of {@code size} tokens, as far as itself, and the block before: {@code size
          * + 1} to {@code 2 size} tokens.
          *
-         * @see <a href="https://arxiv.org/abs/2410.10254">LoLCATs, appendix A</a>
+         * @see <a href="https://arxiv.org/abs/2410.10254">LoLCATs, equation 7 and algorithm 1</a>
          */
         TERRACE
     }
