@@ -6,15 +6,19 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 
 /**
  * Runs one attention layer outside a model, on tensors of a file, so that another implementation
@@ -41,17 +45,19 @@ public final class AttentionProbe {
     private final AttentionShape shape;
     private final Form form;
     private final int chunkSize;
+    private final DType dtype;
 
     private AttentionProbe(ProbeInputs.Layer layer, Form form, int chunkSize) {
         this.spec = layer.spec();
         this.shape = layer.shape();
         this.form = form;
         this.chunkSize = chunkSize;
+        this.dtype = layer.dtype();
     }
 
     /**
      * @param chunkSize rows of a chunk of the chunked form, at least 1
-     * @param tensors safetensors file to read, floats all F32 or all F64
+     * @param tensors safetensors file to read, floats all F64, or F32, BF16 and F16
      * @param output safetensors file to write, replaced whole if it exists
      * @throws dev.tegu.checkpoint.CheckpointException if tensors are missing or have another shape
      *     than the switches ask for, all of them in one message
@@ -112,7 +118,30 @@ public final class AttentionProbe {
         return all;
     }
 
+    /**
+     * The layer; in half precision inputs and output are rounded, and their gradients with them.
+     */
     private NDArray forward(Map<String, NDArray> inputs, Map<String, TensorSource> results) {
+        if (dtype != DType.BF16 && dtype != DType.F16) {
+            return forward(inputs, results, x -> x);
+        }
+        long number = dtype == DType.BF16 ? 15 : 5;
+        try (TorchScript script =
+                TorchScript.load(AttentionProbe.class, "probe.py", Map.of("dtype", number))) {
+            UnaryOperator<NDArray> round =
+                    x -> script.call("rounded", new TorchScript.Arguments().add(x)).get(0);
+            Map<String, NDArray> rounded = new TreeMap<>(inputs);
+            for (String name : List.of("q", "k", "v", "x")) {
+                rounded.computeIfPresent(name, (n, x) -> round.apply(x));
+            }
+            return forward(rounded, results, round);
+        }
+    }
+
+    private NDArray forward(
+            Map<String, NDArray> inputs,
+            Map<String, TensorSource> results,
+            UnaryOperator<NDArray> round) {
         NDArray output;
         Map<String, NDArray> state;
         if (form == Form.REFERENCE) {
@@ -126,6 +155,7 @@ public final class AttentionProbe {
             output = result.output();
             state = result.state().tensors();
         }
+        output = round.apply(output);
         results.put("output", ProbeTensors.source(output));
         state.forEach(
                 (name, tensor) -> {

@@ -38,8 +38,8 @@ final class ProbeInputs {
         this.tensors = tensors;
     }
 
-    /** The layer that the tensors ask for: its switches, and its sizes. */
-    record Layer(AttentionSpec spec, AttentionShape shape) {}
+    /** The layer that the tensors ask for: its switches, its sizes, the type of q, k and v. */
+    record Layer(AttentionSpec spec, AttentionShape shape, DType dtype) {}
 
     /**
      * @param file for messages
@@ -65,7 +65,7 @@ final class ProbeInputs {
         gated.check(shape);
         inputs.checkSize(gated, form, chunkSize, q, k[1]);
         inputs.fail();
-        return new Layer(gated, shape);
+        return new Layer(gated, shape, tensors.get("q").dtype());
     }
 
     /** Whether a tensor is made of numbers that a gradient can be taken by. */
@@ -74,7 +74,11 @@ final class ProbeInputs {
     }
 
     private void checkTypes() {
-        DType first = null;
+        boolean isDouble =
+                tensors.values().stream()
+                        .anyMatch(t -> t.dtype() == DType.F64 && isFloatInput(t.name()));
+        Set<DType> floats = isDouble ? Set.of(DType.F64) : Set.of(DType.F32, DType.BF16, DType.F16);
+        String expected = isDouble ? "F64 as other tensors are" : "F32, F64, BF16 or F16";
         for (TensorInfo info : tensors.values()) {
             String name = info.name();
             DType dtype = info.dtype();
@@ -83,10 +87,14 @@ final class ProbeInputs {
             } else if (name.equals(MASK)) {
                 expectType(name, MASKS.contains(dtype), "BOOL, U8, I64, F32 or F64", dtype);
             } else {
-                first = first == null ? dtype : first;
-                boolean known = dtype == DType.F32 || dtype == DType.F64;
-                String expected = "F32 or F64, one type for all tensors; convert the file first";
-                expectType(name, known && dtype == first, expected, dtype);
+                expectType(name, floats.contains(dtype), expected, dtype);
+            }
+        }
+        for (String name : List.of("k", "v")) {
+            if (tensors.containsKey("q") && tensors.containsKey(name)) {
+                DType queries = tensors.get("q").dtype();
+                DType found = tensors.get(name).dtype();
+                expectType(name, found == queries, queries + " as `q` is", found);
             }
         }
     }

@@ -16,15 +16,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Tensors of {@link AttentionProbe} from and to safetensors files, without a change of type. */
+/** Tensors of {@link AttentionProbe} from and to safetensors files, half precision as float32. */
 final class ProbeTensors {
     private ProbeTensors() {}
 
     /**
      * Reads every tensor of a file whose header {@link ProbeInputs} has checked.
      *
-     * @return floats in their type; {@code mask} as int64 ones and zeros, whatever its type; {@code
-     *     document} as int64
+     * @return floats in float64 or float32; {@code mask} as int64 ones and zeros, whatever its
+     *     type; {@code document} as int64
      */
     static Map<String, NDArray> read(SafetensorsFile file, NDManager manager) throws IOException {
         Map<String, NDArray> tensors = new TreeMap<>();
@@ -54,6 +54,19 @@ final class ProbeTensors {
                 long[] values = new long[size];
                 bytes.asLongBuffer().get(values);
                 return manager.create(values, shape);
+            }
+            case BF16 -> {
+                float[] values = new float[size];
+                for (int i = 0; i < size; i++) {
+                    // the upper half of a float32
+                    values[i] = Float.intBitsToFloat(bytes.getShort(2 * i) << 16);
+                }
+                return manager.create(values, shape);
+            }
+            case F16 -> {
+                try (NDArray half = manager.create(bytes, shape, DataType.FLOAT16)) {
+                    return half.toType(DataType.FLOAT32, true);
+                }
             }
             case F32 -> {
                 float[] values = new float[size];

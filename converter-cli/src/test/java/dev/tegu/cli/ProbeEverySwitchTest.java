@@ -75,6 +75,32 @@ final class ProbeEverySwitchTest {
         assertClose(reference, folder.probe("step", yaml));
     }
 
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("presets")
+    void halfPrecisionIsReadRoundedToAndComparedWithinTwoPercent(String preset) throws IOException {
+        String yaml = small(preset);
+        putAll(yaml);
+        folder.cutToBfloat16("q", "k", "v", "x", "grad_output");
+
+        Map<String, float[]> reference = folder.probe("reference", yaml);
+
+        for (float value : reference.get("output")) {
+            assertEquals(0, Float.floatToRawIntBits(value) & 0xffff, "not a bfloat16");
+        }
+        assertClose(reference, folder.probe("chunked", yaml, "--chunk-size=4"), 2e-2);
+        assertClose(reference, folder.probe("step", yaml), 2e-2);
+    }
+
+    @Test
+    void queriesAndKeysOfDifferentTypesAreRefused() throws IOException {
+        putAll(GATED);
+        folder.cutToBfloat16("k");
+        Invocation run = folder.run("chunked", GATED);
+
+        assertEquals(4, run.exitCode());
+        assertTrue(run.err().contains("`k`: found BF16, expected F32 as `q` is"), run.err());
+    }
+
     @Test
     void aPresetIsNamedWithoutAFile() throws IOException {
         putAll(AttentionPresets.text("gla"));
@@ -211,7 +237,9 @@ final class ProbeEverySwitchTest {
 
         assertEquals(4, run.exitCode());
         assertTrue(run.err().contains("`document`: found F32, expected I64"), run.err());
-        assertTrue(run.err().contains("`alpha`: found I64, expected F32 or F64"), run.err());
+        assertTrue(
+                run.err().contains("`alpha`: found I64, expected F32, F64, BF16 or F16"),
+                run.err());
     }
 
     @Test

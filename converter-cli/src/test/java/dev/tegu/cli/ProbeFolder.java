@@ -64,6 +64,25 @@ final class ProbeFolder {
         put(name, DType.F32, bytes, shape);
     }
 
+    /**
+     * The random numbers of these tensors, where they exist, cut to the upper half of their bits.
+     */
+    void cutToBfloat16(String... names) {
+        for (String name : names) {
+            if (tensors.containsKey(name)) {
+                List<Long> dimensions = tensors.get(name).shape();
+                long[] shape = dimensions.stream().mapToLong(Long::longValue).toArray();
+                SplittableRandom random = new SplittableRandom(name.hashCode());
+                ByteBuffer halves = bytes(2, shape);
+                while (halves.hasRemaining()) {
+                    float value = (float) (2 * random.nextDouble() - 1);
+                    halves.putShort((short) (Float.floatToRawIntBits(value) >>> 16));
+                }
+                put(name, DType.BF16, halves, shape);
+            }
+        }
+    }
+
     /** Whole numbers. */
     void putLongs(String name, long[] values, long... shape) {
         ByteBuffer bytes = bytes(8, shape);
@@ -134,17 +153,27 @@ final class ProbeFolder {
 
     /** Each of {@code expected} is in {@code found}, within 1e-4 times its largest number. */
     static void assertClose(Map<String, float[]> expected, Map<String, float[]> found) {
-        expected.forEach((name, values) -> assertClose(name, values, found.get(name)));
+        assertClose(expected, found, 1e-4);
+    }
+
+    /** The same within another share of the largest number. */
+    static void assertClose(
+            Map<String, float[]> expected, Map<String, float[]> found, double tolerance) {
+        expected.forEach((name, values) -> assertClose(name, values, found.get(name), tolerance));
     }
 
     static void assertClose(String name, float[] expected, float[] found) {
+        assertClose(name, expected, found, 1e-4);
+    }
+
+    static void assertClose(String name, float[] expected, float[] found, double tolerance) {
         assertEquals(expected.length, found.length, name);
         double largest = 1;
         for (float value : expected) {
             largest = Math.max(largest, Math.abs(value));
         }
         for (int i = 0; i < expected.length; i++) {
-            assertEquals(expected[i], found[i], 1e-4 * largest, name + " at " + i);
+            assertEquals(expected[i], found[i], tolerance * largest, name + " at " + i);
         }
     }
 }
