@@ -56,7 +56,7 @@ final class ProbeAttentionCommand extends TeguCommand {
                 names = "--tensors",
                 required = true,
                 paramLabel = "FILE",
-                description = "Safetensors file to read, floats all F32 or all F64.")
+                description = "Safetensors file to read, floats all F64, or F32, BF16 and F16.")
         private Path tensors;
 
         @Option(
