@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import dev.tegu.engine.TorchScript;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -23,6 +24,16 @@ public final class LinearAttention implements AutoCloseable {
 
     /** Tokens that are computed at once; results do not depend on it. */
     private static final int SEGMENT = 2048;
+
+    private static final List<String> SCRIPTS =
+            List.of(
+                    "layer.py",
+                    "feature_maps.py",
+                    "gates.py",
+                    "rows.py",
+                    "window.py",
+                    "linear.py",
+                    "step.py");
 
     /** A part of the layer that an ablation can take away. */
     public enum Branch {
@@ -71,8 +82,7 @@ public final class LinearAttention implements AutoCloseable {
         this.shape = shape;
         this.ablated = Set.copyOf(ablated);
         this.script =
-                TorchScript.load(
-                        LinearAttention.class, "attention.py", constants(chunkSize, segment));
+                TorchScript.load(LinearAttention.class, SCRIPTS, constants(chunkSize, segment));
     }
 
     private Map<String, Object> constants(int chunkSize, int segment) {

@@ -37,34 +37,45 @@ public final class TorchScript implements AutoCloseable {
         this.marker = model.getNDManager().create(0f);
     }
 
+    /** As {@link #load(Class, List, Map)} with one resource. */
+    public static TorchScript load(Class<?> owner, String resource, Map<String, Object> constants) {
+        return load(owner, List.of(resource), constants);
+    }
+
     /**
-     * @param owner class beside whose file the resource lies
-     * @param resource name of a text file of TorchScript methods
+     * @param owner class beside whose file the resources lie
+     * @param resources names of text files of TorchScript methods, which may call each other
      * @param constants fields of {@code self} that the methods read
-     * @throws IllegalStateException if the resource is missing or does not compile; the message
+     * @throws IllegalStateException if a resource is missing or they do not compile; the message
      *     holds the line
      */
-    public static TorchScript load(Class<?> owner, String resource, Map<String, Object> constants) {
-        String methods;
-        try (InputStream in = owner.getResourceAsStream(resource)) {
-            if (in == null) {
-                throw new IllegalStateException(resource + ": no such resource beside " + owner);
-            }
-            methods = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        byte[] archive = TorchScriptArchive.build(methods, new TreeMap<>(constants));
+    public static TorchScript load(
+            Class<?> owner, List<String> resources, Map<String, Object> constants) {
+        StringBuilder methods = new StringBuilder();
+        resources.forEach(resource -> methods.append(text(owner, resource)).append("\n"));
+        String name = String.join(", ", resources);
+        byte[] archive = TorchScriptArchive.build(methods.toString(), new TreeMap<>(constants));
         // The methods hold no tensors, so they run wherever their inputs are.
-        Model model = Model.newInstance(resource, ai.djl.Device.cpu(), Engines.NAME);
+        Model model = Model.newInstance(name, ai.djl.Device.cpu(), Engines.NAME);
         try {
             model.load(new ByteArrayInputStream(archive));
             Engines.computeAsWritten();
         } catch (IOException | MalformedModelException | EngineException e) {
             model.close();
-            throw new IllegalStateException(resource + ": " + e.getMessage(), e);
+            throw new IllegalStateException(name + ": " + e.getMessage(), e);
         }
         return new TorchScript(model);
+    }
+
+    private static String text(Class<?> owner, String resource) {
+        try (InputStream in = owner.getResourceAsStream(resource)) {
+            if (in == null) {
+                throw new IllegalStateException(resource + ": no such resource beside " + owner);
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** The arguments of one call, in the order of the method's parameters. */
