@@ -88,7 +88,6 @@ public final class Generator {
         try {
             float[] logits = prefill(prompts, state);
             while (!live.isEmpty()) {
-                long bytes = state.sizeBytes() / live.size();
                 List<Row> next = new ArrayList<>();
                 List<Integer> kept = new ArrayList<>();
                 for (int i = 0; i < live.size(); i++) {
@@ -97,6 +96,7 @@ public final class Generator {
                         next.add(row);
                         kept.add(i);
                     } else {
+                        long bytes = state.sizeBytes() / live.size();
                         done[row.index()] = new Generated(List.copyOf(row.tokens()), bytes);
                     }
                 }
