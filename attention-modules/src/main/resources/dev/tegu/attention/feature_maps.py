@@ -28,8 +28,11 @@
       y = x.repeat_interleave(self.num_heads // x.size(1), 1)
     return y
 
-  def project(self, x: Tensor, name: str, p: Dict[str, Tensor]) -> Tensor:
+  def project(self, x: Tensor, side: str, p: Dict[str, Tensor]) -> Tensor:
     # the learned projection: [B, H or K, T, D] -> [B, H, T, p]
+    name = "feature_map_q"
+    if side == "k" and not self.feature_tied:
+      name = "feature_map_k"
     weight = p[name + ".weight"]
     heads = x.size(1)
     if weight.size(0) == 1:
@@ -61,9 +64,6 @@
 
   def features(self, x: Tensor, side: str, p: Dict[str, Tensor]) -> Tensor:
     # [B, H or K, T, D] -> [B, H, T, F]
-    name = "feature_map_q"
-    if side == "k" and not self.feature_tied:
-      name = "feature_map_k"
     if self.feature_map == "identity":
       y = self.head_repeat(x)
     elif self.feature_map == "elu":
@@ -71,7 +71,7 @@
     elif self.feature_map == "head_softmax":
       y = self.head_repeat(torch.softmax(x, -1))
     else:
-      z = self.project(x, name, p)
+      z = self.project(x, side, p)
       if self.feature_map == "hedgehog":
         # LoLCATs' floor: no feature is ever exactly zero
         y = torch.clamp(torch.cat([torch.softmax(z, -1), torch.softmax(-z, -1)], -1), 1e-12)
@@ -92,10 +92,7 @@
     if self.feature_map == "head_softmax":
       y = self.head_repeat(torch.log_softmax(x, -1))
     else:
-      name = "feature_map_q"
-      if side == "k" and not self.feature_tied:
-        name = "feature_map_k"
-      z = self.project(x, name, p)
+      z = self.project(x, side, p)
       if self.feature_map == "hedgehog":
         y = torch.cat([torch.log_softmax(z, -1), torch.log_softmax(-z, -1)], -1)
         y = torch.clamp(y, -27.631021115928547)

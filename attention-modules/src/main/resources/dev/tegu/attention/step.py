@@ -29,10 +29,10 @@
     first_v = s["first_v"]
     kv_state = s["kv_state"]
     k_sum = s["k_sum"]
-    # how many tokens, itself included, are in the window: [B, 1]
+    # blocks anchored at the end of a text are a plain window after it
     span = torch.full_like(pos, W)
-    if self.terrace and self.anchor == "start":
-      span = torch.remainder(pos, W) + (W + 1)
+    if self.anchor == "start":
+      span = self.spans(pos, pos)
     distance = R - 1 - torch.arange(R, device=q.device).unsqueeze(0)
     kl = k
     ql = q
@@ -44,6 +44,7 @@
     if self.window_rope:
       kw = kr
       qw = qr
+    fq = ql
     if self.linear:
       entering_k = kl
       entering_v = v
@@ -92,7 +93,7 @@
             fb = fb * torch.exp(gap[:, :, :R - W].unsqueeze(3))
         near = distance[:, :R - W]
         band = torch.logical_and(near >= span, near <= pos - E).to(q.dtype)
-        weights = torch.matmul(self.features(ql, "q", p), fb.transpose(2, 3)) * band.unsqueeze(1).unsqueeze(2)
+        weights = torch.matmul(fq, fb.transpose(2, 3)) * band.unsqueeze(1).unsqueeze(2)
         num_l = num_l + torch.matmul(weights, self.head_repeat(window_v[:, :, :R - W]))
         den_l = den_l + weights.sum([-1], True)
       seen_k = torch.logical_and(distance < span, distance <= pos)
@@ -108,15 +109,7 @@
         values = torch.cat([values, first_v], 2)
       scores = torch.matmul(qw.reshape([B, K, G, D]) * (float(D) ** -0.5), keys.transpose(2, 3))
       scores = scores.masked_fill(torch.logical_not(seen_k).unsqueeze(1).unsqueeze(2), -inf)
-      top = scores.amax([-1], True)
-      if "sinks" in p:
-        sinks = p["sinks"].reshape([1, K, G, p["sinks"].size(1)])
-        top = torch.maximum(top, sinks.amax([-1], True))
-        e = torch.exp(scores - top)
-        den_w = e.sum([-1], True) + torch.exp(sinks - top).sum([-1], True)
-      else:
-        e = torch.exp(scores - top)
-        den_w = e.sum([-1], True)
+      e, den_w = self.exponentials(scores, [1, K, G], p)
       num_w = torch.matmul(e, values).reshape([B, H, 1, v.size(3)])
       den_w = den_w.reshape([B, H, 1, 1])
     if self.combine_kind == "none":

@@ -13,6 +13,22 @@
       blocks.append(y[:, :, i:i + N])
     return torch.cat(blocks, 3)
 
+  def exponentials(self, scores: Tensor, heads: List[int], p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor]:
+    # exp(scores - top) [.., width], -inf where nothing is seen, and its sum [.., 1], with the sinks
+    # where there are any; heads: the shape of the scores without their width, 1 where sinks repeat
+    top = scores.amax([-1], True)
+    if "sinks" in p:
+      sinks = p["sinks"].reshape(heads + [p["sinks"].size(1)])
+      top = torch.maximum(top, sinks.amax([-1], True))
+      e = torch.exp(scores - top)
+      den = e.sum([-1], True) + torch.exp(sinks - top).sum([-1], True)
+    else:
+      # a row of padding has no largest score
+      top = top.masked_fill(top == -inf, 0.0)
+      e = torch.exp(scores - top)
+      den = e.sum([-1], True)
+    return (e, den)
+
   def window_branch(self, q: Tensor, k: Tensor, v: Tensor, pos: Tensor, span: Tensor, first: List[Tensor], p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor]:
     # q [B, H, T, D]; k, v [B, K, R + T, D], the tokens kept from before in front; first: keys and
     # values of the first tokens, [B, K, E, D], or [B, K, T E, D] where each query has its own.
@@ -54,17 +70,7 @@
       score = score.reshape([B, K, G, N, C, E]).permute([0, 1, 3, 2, 4, 5])
       scores = torch.cat([scores, score], 5)
     scores = scores.masked_fill(torch.logical_not(seen).unsqueeze(1).unsqueeze(3), -inf)
-    top = scores.amax([-1], True)
-    if "sinks" in p:
-      sinks = p["sinks"].reshape([1, K, 1, G, 1, p["sinks"].size(1)])
-      top = torch.maximum(top, sinks.amax([-1], True))
-      e = torch.exp(scores - top)
-      den = e.sum([-1], True) + torch.exp(sinks - top).sum([-1], True)
-    else:
-      # a row of padding has no largest score
-      top = top.masked_fill(top == -inf, 0.0)
-      e = torch.exp(scores - top)
-      den = e.sum([-1], True)
+    e, den = self.exponentials(scores, [1, K, 1, G, 1], p)
     near = e[:, :, :, :, :, :width].reshape([B, K, N, G * C, width])
     num = torch.matmul(near, vw).reshape([B, K, N, G, C, v.size(3)])
     num = num.permute([0, 1, 3, 2, 4, 5]).reshape([B, K, G, N * C, v.size(3)])
