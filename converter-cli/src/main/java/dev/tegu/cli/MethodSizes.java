@@ -6,9 +6,9 @@ import dev.tegu.attention.AttentionPresets;
 import dev.tegu.attention.AttentionSpec;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.console.Sizes;
-import dev.tegu.cli.console.TextTable;
 import dev.tegu.cli.experiment.Methods;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.eval.ReportTable;
 import dev.tegu.model.ModelConfig;
 import dev.tegu.model.StateSize;
 import java.io.IOException;
@@ -71,20 +71,22 @@ final class MethodSizes {
 
     /** A table for people. */
     List<String> lines() {
-        TextTable table = new TextTable(1, "method", "state", "of softmax", "equal window");
+        List<String> header = List.of("method", "state", "of softmax", "equal window");
+        List<List<String>> rows = new ArrayList<>();
         List<String> misfits = new ArrayList<>();
         long softmax = softmaxBytes();
         for (String name : AttentionPresets.NAMES) {
             AttentionSpec spec = AttentionPresets.spec(name);
             try {
                 long bytes = bytes(spec);
-                table.add(
-                        name,
-                        Sizes.written(bytes),
-                        String.format(Locale.ROOT, "%.2f %%", 100.0 * bytes / softmax),
-                        String.valueOf(StateSize.equalWindow(spec, model.shape())));
+                rows.add(
+                        List.of(
+                                name,
+                                Sizes.written(bytes),
+                                String.format(Locale.ROOT, "%.2f %%", 100.0 * bytes / softmax),
+                                String.valueOf(StateSize.equalWindow(spec, model.shape()))));
             } catch (InvalidValueException e) {
-                table.add(name, "-", "-", "-");
+                rows.add(List.of(name, "-", "-", "-"));
                 misfits.add(name + " does not fit: " + e.key() + ": " + e.getMessage());
             }
         }
@@ -94,7 +96,7 @@ final class MethodSizes {
                         + (". Softmax keeps " + Sizes.written(softmax) + " for one sequence of")
                         + " full context, in float32.");
         lines.add("");
-        lines.addAll(table.lines());
+        new ReportTable(header, 1, rows).text().lines().forEach(lines::add);
         lines.addAll(misfits);
         lines.add("");
         lines.add("state: one sequence, all layers linear, whatever its length.");

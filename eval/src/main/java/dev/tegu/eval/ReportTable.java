@@ -12,10 +12,10 @@ import java.util.stream.IntStream;
  * @param leftColumns how many of the first columns hold words
  * @param rows cells, each row as long as the header
  */
-record ReportTable(List<String> header, int leftColumns, List<List<String>> rows) {
+public record ReportTable(List<String> header, int leftColumns, List<List<String>> rows) {
 
     /** Lines of equal columns, two spaces between them, each line ended by a newline. */
-    String text() {
+    public String text() {
         int[] widths = widths(header, rows);
         List<String> lines = new ArrayList<>();
         lines.add(line(header, widths, "  "));

@@ -3,7 +3,7 @@ package dev.tegu.cli.bench;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.tegu.cli.console.TextTable;
+import dev.tegu.eval.ReportTable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -92,9 +92,8 @@ public record BenchReport(ObjectNode settings, List<BenchPoint> points) {
 
     /** A table for people, then the growth of each series. */
     public List<String> lines() {
-        TextTable table =
-                new TextTable(
-                        2,
+        List<String> header =
+                List.of(
                         "method",
                         "form",
                         "tokens",
@@ -103,33 +102,38 @@ public record BenchReport(ObjectNode settings, List<BenchPoint> points) {
                         "training us/token",
                         "training peak MiB",
                         "KiB/token");
+        List<List<String>> rows = new ArrayList<>();
         for (BenchPoint p : points) {
             Long bytes = p.trainingPeakBytes();
-            table.add(
-                    p.method(),
-                    p.form(),
-                    String.valueOf(p.length()),
-                    number(p.forwardMillis()),
-                    number(p.trainingMillis()),
-                    number(1000 * p.trainingMillis() / p.length()),
-                    bytes == null ? "-" : number(bytes / MIB),
-                    bytes == null ? "-" : number(bytes / 1024.0 / p.length()));
+            rows.add(
+                    List.of(
+                            p.method(),
+                            p.form(),
+                            String.valueOf(p.length()),
+                            number(p.forwardMillis()),
+                            number(p.trainingMillis()),
+                            number(1000 * p.trainingMillis() / p.length()),
+                            bytes == null ? "-" : number(bytes / MIB),
+                            bytes == null ? "-" : number(bytes / 1024.0 / p.length())));
         }
-        TextTable growth = new TextTable(2, "method", "form", "time ~ T^", "memory ~ T^");
+        List<String> growthHeader = List.of("method", "form", "time ~ T^", "memory ~ T^");
+        List<List<String>> growth = new ArrayList<>();
         for (Series series : series()) {
             if (series.points().size() > 1) {
                 growth.add(
-                        series.method(),
-                        series.form(),
-                        String.format(Locale.ROOT, "%.2f", timeGrowth(series)),
-                        series.hasMemory()
-                                ? String.format(Locale.ROOT, "%.2f", memoryGrowth(series))
-                                : "-");
+                        List.of(
+                                series.method(),
+                                series.form(),
+                                String.format(Locale.ROOT, "%.2f", timeGrowth(series)),
+                                series.hasMemory()
+                                        ? String.format(Locale.ROOT, "%.2f", memoryGrowth(series))
+                                        : "-"));
             }
         }
-        List<String> lines = new ArrayList<>(table.lines());
+        List<String> lines =
+                new ArrayList<>(new ReportTable(header, 2, rows).text().lines().toList());
         lines.add("");
-        lines.addAll(growth.lines());
+        lines.addAll(new ReportTable(growthHeader, 2, growth).text().lines().toList());
         if (points.stream().anyMatch(p -> p.trainingPeakBytes() == null)) {
             lines.add("memory: this system does not count it; only Linux does");
         }
