@@ -11,6 +11,7 @@ import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;

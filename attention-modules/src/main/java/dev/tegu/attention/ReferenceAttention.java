@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
+import dev.tegu.engine.Numbers;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;

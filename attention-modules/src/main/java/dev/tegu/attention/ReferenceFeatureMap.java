@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import dev.tegu.engine.Numbers;
 import java.util.Map;
 
 /** The feature maps of {@link FeatureMapSpec.Kind}, one plain operation after the other. */

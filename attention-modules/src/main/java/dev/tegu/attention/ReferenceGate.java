@@ -2,6 +2,7 @@ package dev.tegu.attention;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Activation;
+import dev.tegu.engine.Numbers;
 import java.util.Map;
 
 /** The gates of {@link GateSpec.Kind}, one plain operation after the other. */

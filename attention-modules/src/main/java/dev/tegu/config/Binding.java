@@ -176,8 +176,8 @@ final class Binding {
         if (entry != null) {
             return value(key.type(), entry.value(), keyPath, entry.keyPlace());
         }
-        if (key.defaultText().isPresent()) {
-            return defaultValue(key);
+        if (key.defaultNode().isPresent()) {
+            return defaultValue(key, key.defaultNode().get());
         }
         if (key.isOptional()) {
             return Optional.empty();
@@ -188,8 +188,7 @@ final class Binding {
     }
 
     /** A default that cannot be read is a fault of the program, not of the text. */
-    private static Object defaultValue(RecordShape.Key key) {
-        ConfigNode node = ConfigNode.parse(key.defaultText().orElseThrow(), "@Default");
+    private static Object defaultValue(RecordShape.Key key, ConfigNode node) {
         Binding binding = new Binding();
         Object value = binding.value(key.type(), node, key.name(), node.place());
         if (!binding.problems.isEmpty()) {

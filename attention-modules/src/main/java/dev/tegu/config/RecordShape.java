@@ -13,8 +13,17 @@ import java.util.Optional;
 /** A record class seen as a block of keys. */
 final class RecordShape {
 
-    /** One key of the block. */
-    record Key(String name, RecordComponent component) {
+    /**
+     * One key of the block.
+     *
+     * @param within the component whose record holds it, where that is {@link Flat}
+     * @param defaultNode its default, if it may be absent
+     */
+    record Key(
+            String name,
+            RecordComponent component,
+            Optional<RecordComponent> within,
+            Optional<ConfigNode> defaultNode) {
         Type type() {
             return component.getGenericType();
         }
@@ -31,19 +40,8 @@ final class RecordShape {
             return component.getType() == List.class;
         }
 
-        /** YAML text of the default, if the key may be absent. */
-        Optional<String> defaultText() {
-            return Optional.ofNullable(component.getAnnotation(Default.class)).map(Default::value);
-        }
-
         Object valueIn(Record record) {
-            try {
-                var accessor = component.getAccessor();
-                accessor.setAccessible(true);
-                return accessor.invoke(record);
-            } catch (ReflectiveOperationException e) {
-                throw new IllegalStateException("cannot read " + component, e);
-            }
+            return read(component, within.map(outer -> read(outer, record)).orElse(record));
         }
     }
 
@@ -53,7 +51,47 @@ final class RecordShape {
     RecordShape(Class<?> type) {
         this.type = type;
         for (RecordComponent component : type.getRecordComponents()) {
-            keys.add(new Key(snakeCase(component.getName()), component));
+            if (component.isAnnotationPresent(Flat.class)) {
+                addFlat(component);
+            } else {
+                keys.add(
+                        new Key(
+                                snakeCase(component.getName()),
+                                component,
+                                Optional.empty(),
+                                Optional.ofNullable(component.getAnnotation(Default.class))
+                                        .map(d -> ConfigNode.parse(d.value(), "@Default"))));
+            }
+        }
+    }
+
+    private void addFlat(RecordComponent component) {
+        ConfigNode defaults =
+                ConfigNode.parse(component.getAnnotation(Flat.class).value(), "@Flat");
+        RecordShape inner = new RecordShape(component.getType());
+        for (String name : defaults.entries().keySet()) {
+            if (!inner.names().contains(name)) {
+                throw new IllegalStateException(component + ": no key `" + name + "`");
+            }
+        }
+        for (Key key : inner.keys) {
+            Optional<ConfigNode> own = defaults.get(key.name());
+            keys.add(
+                    new Key(
+                            key.name(),
+                            key.component(),
+                            Optional.of(component),
+                            own.isPresent() ? own : key.defaultNode()));
+        }
+    }
+
+    private static Object read(RecordComponent component, Object record) {
+        try {
+            var accessor = component.getAccessor();
+            accessor.setAccessible(true);
+            return accessor.invoke(record);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("cannot read " + component, e);
         }
     }
 
@@ -79,19 +117,31 @@ final class RecordShape {
     }
 
     /**
-     * Calls the canonical constructor.
+     * Calls the canonical constructor, and before it those of {@link Flat} components.
      *
-     * @throws IllegalArgumentException if the record refuses the values
+     * @param values one a key, in the order of {@link #keys()}
+     * @throws IllegalArgumentException if a record refuses the values
      */
     Object construct(Object[] values) {
+        RecordComponent[] components = type.getRecordComponents();
+        Object[] arguments = new Object[components.length];
+        int at = 0;
+        for (int i = 0; i < components.length; i++) {
+            if (components[i].isAnnotationPresent(Flat.class)) {
+                RecordShape inner = new RecordShape(components[i].getType());
+                int end = at + inner.keys.size();
+                arguments[i] = inner.construct(Arrays.copyOfRange(values, at, end));
+                at = end;
+            } else {
+                arguments[i] = values[at++];
+            }
+        }
         Class<?>[] types =
-                Arrays.stream(type.getRecordComponents())
-                        .map(RecordComponent::getType)
-                        .toArray(Class<?>[]::new);
+                Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new);
         try {
             Constructor<?> constructor = type.getDeclaredConstructor(types);
             constructor.setAccessible(true);
-            return constructor.newInstance(values);
+            return constructor.newInstance(arguments);
         } catch (InvocationTargetException e) {
             if (e.getCause() instanceof RuntimeException refused) {
                 throw refused;

@@ -17,7 +17,7 @@ final class RecordWriter {
             boolean isAbsent = value instanceof Optional<?> optional && optional.isEmpty();
             if (!isAbsent) {
                 map.put(key.name(), plain(value));
-            } else if (key.defaultText().isPresent()) {
+            } else if (key.defaultNode().isPresent()) {
                 // Left out it would come back as its default.
                 map.put(key.name(), null);
             }

@@ -13,6 +13,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.Numbers;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;

@@ -227,4 +227,37 @@ class ConfigBinderTest {
         ConfigNode again = ConfigBinder.toNode(bound);
         assertEquals(bound, ConfigBinder.bind(again, NullDefault.class));
     }
+
+    record Steps(int count, @Default("0.1") double rate) {
+        Steps {
+            if (count < 1) {
+                throw new InvalidValueException("count", "expected 1 or more, found " + count);
+            }
+        }
+    }
+
+    record Stage(@Flat("{rate: 0.5}") Steps steps, @Default("4") int rank) {}
+
+    private static Stage stage(String yaml) {
+        return ConfigBinder.bind(ConfigNode.parse(yaml, "a.yaml"), Stage.class);
+    }
+
+    @Test
+    void keysOfAFlatRecordStandBesideItsOwners() {
+        assertEquals(new Stage(new Steps(3, 0.25), 8), stage("{count: 3, rate: 0.25, rank: 8}"));
+        assertEquals(new Stage(new Steps(3, 0.5), 4), stage("count: 3"));
+        assertEquals(
+                Map.of("count", 3, "rate", 0.5, "rank", 4), ConfigBinder.toMap(stage("count: 3")));
+    }
+
+    @Test
+    void faultsOfAFlatRecordAreToldAtItsKeys() {
+        ConfigException range = assertThrows(ConfigException.class, () -> stage("{count: 0}"));
+        ConfigException typo =
+                assertThrows(ConfigException.class, () -> stage("{count: 1, rat: 0.5}"));
+
+        assertEquals("count", range.problems().get(0).path());
+        assertEquals(2, range.problems().get(0).column());
+        assertEquals(true, typo.getMessage().contains("did you mean `rate`"));
+    }
 }

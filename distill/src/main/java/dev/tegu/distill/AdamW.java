@@ -24,29 +24,34 @@ final class AdamW implements AutoCloseable {
 
     private final TorchScript script;
     private final NDManager manager;
-    private final List<Map<String, NDArray>> groups;
+    private final List<ParameterGroup> groups;
     private final Map<String, NDArray> first = new LinkedHashMap<>();
     private final Map<String, NDArray> second = new LinkedHashMap<>();
-    private final StageSettings settings;
+    private final TrainingSettings settings;
 
     /**
-     * @param groups parameters by name, names different over all groups
+     * @param groups names of parameters different over all groups
      */
     AdamW(
             TorchScript script,
             NDManager parent,
-            List<Map<String, NDArray>> groups,
-            StageSettings settings) {
+            List<ParameterGroup> groups,
+            TrainingSettings settings) {
         this.script = script;
         this.manager = parent.newSubManager();
         this.groups = List.copyOf(groups);
         this.settings = settings;
-        for (Map<String, NDArray> group : groups) {
-            group.forEach(
-                    (name, parameter) -> {
-                        first.put(name, manager.zeros(parameter.getShape(), DataType.FLOAT32));
-                        second.put(name, manager.zeros(parameter.getShape(), DataType.FLOAT32));
-                    });
+        for (ParameterGroup group : groups) {
+            group.parameters()
+                    .forEach(
+                            (name, parameter) -> {
+                                first.put(
+                                        name,
+                                        manager.zeros(parameter.getShape(), DataType.FLOAT32));
+                                second.put(
+                                        name,
+                                        manager.zeros(parameter.getShape(), DataType.FLOAT32));
+                            });
         }
     }
 
@@ -64,15 +69,15 @@ final class AdamW implements AutoCloseable {
      */
     void discardGradients() {
         try (NDManager scope = manager.newSubManager()) {
-            for (Map<String, NDArray> group : groups) {
+            for (ParameterGroup group : groups) {
                 script.call("zero", new TorchScript.Arguments().add("a", gradients(group, scope)));
             }
         }
     }
 
-    private static List<NDArray> gradients(Map<String, NDArray> group, NDManager scope) {
+    private static List<NDArray> gradients(ParameterGroup group, NDManager scope) {
         List<NDArray> gradients = new ArrayList<>();
-        for (NDArray parameter : group.values()) {
+        for (NDArray parameter : group.parameters().values()) {
             NDArray gradient = parameter.getGradient();
             gradient.attach(scope);
             gradients.add(gradient);
@@ -104,13 +109,13 @@ final class AdamW implements AutoCloseable {
         try (NDManager scope = manager.newSubManager()) {
             NDArray h = scope.create(hyper).toDevice(Device.cpu(), false);
             h.attach(scope);
-            for (Map<String, NDArray> group : groups) {
+            for (ParameterGroup group : groups) {
                 NDList norm =
                         script.call(
                                 "adamw",
                                 new TorchScript.Arguments()
                                         .add(h)
-                                        .add("params", List.copyOf(group.values()))
+                                        .add("params", List.copyOf(group.parameters().values()))
                                         .add("grads", gradients(group, scope))
                                         .add("m", select(first, group))
                                         .add("v", select(second, group)));
@@ -121,8 +126,8 @@ final class AdamW implements AutoCloseable {
         return largest;
     }
 
-    private static List<NDArray> select(Map<String, NDArray> from, Map<String, NDArray> group) {
-        return group.keySet().stream().map(from::get).toList();
+    private static List<NDArray> select(Map<String, NDArray> from, ParameterGroup group) {
+        return group.parameters().keySet().stream().map(from::get).toList();
     }
 
     @Override

@@ -5,14 +5,15 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Stage 1: each linearized layer learns to put out what the softmax attention in its place would.
@@ -34,7 +35,6 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
     private final TorchScript script;
     private final int fromLayer;
     private final int toLayer;
-    private final double[] layerLosses;
 
     /**
      * @param model a student; its linear layers' new parameters are trained
@@ -66,8 +66,6 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
         this.fromLayer = fromLayer;
         this.toLayer = toLayer;
         this.script = Scripts.training(LOSS_SCALE);
-        this.layerLosses = new double[model.layers().size()];
-        Arrays.fill(layerLosses, Double.NaN);
     }
 
     @Override
@@ -76,99 +74,101 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
     }
 
     @Override
-    public List<Map<String, NDArray>> groups() {
-        List<Map<String, NDArray>> groups = new ArrayList<>();
+    public List<ParameterGroup> groups() {
+        List<ParameterGroup> groups = new ArrayList<>();
         for (int i = fromLayer; i < toLayer; i++) {
             Map<String, NDArray> parameters = model.layers().get(i).parameters();
             if (!parameters.isEmpty()) {
                 Map<String, NDArray> group = new LinkedHashMap<>();
                 String prefix = model.config().architecture().attentionPrefix(i);
                 parameters.forEach((name, parameter) -> group.put(prefix + name, parameter));
-                groups.add(group);
+                groups.add(new ParameterGroup(group(i), group));
             }
         }
         return groups;
     }
 
-    /**
-     * Error of each layer's outputs in the batch seen last, as a part of the outputs' mean square
-     * (0: equal, 1: as far off as zero); NaN for softmax layers and those outside of the range.
-     */
-    public double[] relativeErrors() {
-        return layerLosses.clone();
+    /** Name of a layer's parameter group and of its part of the losses. */
+    private static String group(int layer) {
+        return "layers." + layer;
     }
 
     @Override
-    public double backward(NDArray ids, NDArray labels) {
-        return loss(ids, true);
+    public Losses backward(TrainingBatch batch, StepContext context) {
+        return losses(batch, Optional.of(context));
     }
 
     @Override
-    public double loss(NDArray ids, NDArray labels) {
-        return loss(ids, false);
+    public Losses loss(TrainingBatch batch) {
+        return losses(batch, Optional.empty());
     }
 
-    private double loss(NDArray ids, boolean train) {
-        try (NDManager scope = ids.getManager().newSubManager()) {
-            scope.tempAttachAll(ids);
-            return pass(ids, train).loss();
+    private Losses losses(TrainingBatch batch, Optional<StepContext> training) {
+        try (NDManager scope = batch.ids().getManager().newSubManager()) {
+            batch.borrowTokens(scope);
+            return pass(batch, training).losses();
         }
     }
 
     /**
      * What a batch gave.
      *
-     * @param loss mean over the linearized layers of the range; 0 if it has none
+     * @param losses mean over the linearized layers of the range, 0 if it has none; a part a layer
      * @param hidden the teacher's residual stream after the range, before any norm, [B, T, M]
      */
-    record Pass(double loss, NDArray hidden) {}
+    record Pass(Losses losses, NDArray hidden) {}
 
     /**
-     * @param ids [B, T] int64; its manager owns the result
-     * @param train whether the losses' gradients are added to the parameters'
+     * @param batch the manager of its ids owns the result
+     * @param training where training stands; absent: no gradients are computed
      */
-    Pass pass(NDArray ids, boolean train) {
-        double sum = 0;
-        int linear = 0;
-        NDManager scope = ids.getManager();
-        DecoderLayer.Rope rope = model.rope(scope, 0, (int) ids.getShape().get(1));
-        NDArray hidden = model.embed(ids);
+    Pass pass(TrainingBatch batch, Optional<StepContext> training) {
+        List<Losses.Part> parts = new ArrayList<>();
+        NDManager scope = batch.ids().getManager();
+        DecoderLayer.Places places = model.places(batch.tokens());
+        NDArray hidden = model.embed(batch.ids());
         for (int i = 0; i < toLayer; i++) {
             DecoderLayer layer = model.layers().get(i);
-            layerLosses[i] = Double.NaN;
             try (NDManager step = scope.newSubManager()) {
                 hidden.attach(step);
                 DecoderLayer.Projected in = layer.project(hidden);
-                NDArray target = layer.softmax(in, rope);
+                NDArray target = layer.softmax(in, places);
                 if (i >= fromLayer && layer.attention().isPresent()) {
-                    sum += layerLoss(layer, in, rope, target, i, train);
-                    linear++;
+                    parts.add(layerLoss(i, in, places, target, training));
                 }
                 hidden = layer.finish(hidden, target);
                 hidden.attach(scope);
             }
         }
-        return new Pass(sum / Math.max(1, linear), hidden);
+        double total = parts.stream().mapToDouble(Losses.Part::loss).average().orElse(0);
+        return new Pass(new Losses(total, parts), hidden);
     }
 
-    private double layerLoss(
-            DecoderLayer layer,
-            DecoderLayer.Projected in,
-            DecoderLayer.Rope rope,
-            NDArray target,
+    private Losses.Part layerLoss(
             int index,
-            boolean train) {
+            DecoderLayer.Projected in,
+            DecoderLayer.Places places,
+            NDArray target,
+            Optional<StepContext> training) {
+        DecoderLayer layer = model.layers().get(index);
+        boolean learns =
+                training.isPresent()
+                        && !layer.parameters().isEmpty()
+                        && !training.get().stopped().contains(group(index));
         NDList losses;
-        if (train && !layer.parameters().isEmpty()) {
+        if (learns) {
             try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
-                losses = losses(layer.linear(in, rope), target);
-                collector.backward(losses.get(0));
+                losses = losses(layer.linear(in, places), target);
+                collector.backward(scaled(losses.get(0), training.get()));
             }
         } else {
-            losses = losses(layer.linear(in, rope), target);
+            losses = losses(layer.linear(in, places), target);
         }
-        layerLosses[index] = losses.get(1).getFloat();
-        return losses.get(0).getFloat();
+        return new Losses.Part(group(index), losses.get(0).getFloat(), losses.get(1).getFloat());
+    }
+
+    private static NDArray scaled(NDArray loss, StepContext context) {
+        return context.lossScale() == 1 ? loss : Numbers.times(loss, context.lossScale());
     }
 
     private NDList losses(NDArray student, NDArray target) {

@@ -28,7 +28,7 @@ final class Measurements implements AutoCloseable {
     private final NDManager manager;
     private final Map<String, NDArray> parameters;
     private final Map<String, NDArray> kept = new LinkedHashMap<>();
-    private final StageSettings settings;
+    private final TrainingSettings settings;
     private double best = Double.POSITIVE_INFINITY;
     private Plateau plateau;
 
@@ -39,7 +39,7 @@ final class Measurements implements AutoCloseable {
             TorchScript script,
             NDManager parent,
             Map<String, NDArray> parameters,
-            StageSettings settings) {
+            TrainingSettings settings) {
         this.script = script;
         this.manager = parent.newSubManager();
         this.parameters = parameters;

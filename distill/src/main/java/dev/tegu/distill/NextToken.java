@@ -5,6 +5,7 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
+import dev.tegu.engine.Numbers;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelLayout;
@@ -69,34 +70,41 @@ public final class NextToken implements Objective {
     }
 
     @Override
-    public List<Map<String, NDArray>> groups() {
-        return List.of(parameters);
+    public List<ParameterGroup> groups() {
+        return List.of(new ParameterGroup(stage, parameters));
     }
 
     @Override
-    public double backward(NDArray ids, NDArray labels) {
-        try (NDManager scope = ids.getManager().newSubManager();
+    public Losses backward(TrainingBatch batch, StepContext context) {
+        try (NDManager scope = batch.ids().getManager().newSubManager();
                 GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
-            scope.tempAttachAll(ids, labels);
+            batch.borrowTokens(scope);
+            scope.tempAttachAll(batch.labels());
             if (adapterDropout > 0) {
                 // read by the script without waiting for a GPU
                 NDArray probability = cpuScalar(scope, (float) adapterDropout);
                 model.layers().forEach(layer -> layer.dropAdapterInputs(probability));
             }
-            NDArray loss = model.crossEntropy(model.forward(ids), labels);
-            collector.backward(loss);
-            return loss.getFloat();
+            NDArray loss = crossEntropy(batch);
+            collector.backward(
+                    context.lossScale() == 1 ? loss : Numbers.times(loss, context.lossScale()));
+            return Losses.of(loss.getFloat());
         } finally {
             model.layers().forEach(DecoderLayer::keepAdapterInputs);
         }
     }
 
     @Override
-    public double loss(NDArray ids, NDArray labels) {
-        try (NDManager scope = ids.getManager().newSubManager()) {
-            scope.tempAttachAll(ids, labels);
-            return model.crossEntropy(model.forward(ids), labels).getFloat();
+    public Losses loss(TrainingBatch batch) {
+        try (NDManager scope = batch.ids().getManager().newSubManager()) {
+            batch.borrowTokens(scope);
+            scope.tempAttachAll(batch.labels());
+            return Losses.of(crossEntropy(batch).getFloat());
         }
+    }
+
+    private NDArray crossEntropy(TrainingBatch batch) {
+        return model.crossEntropy(model.forward(batch.tokens()), batch.labels());
     }
 
     private static NDArray cpuScalar(NDManager scope, float value) {

@@ -1,26 +1,21 @@
 package dev.tegu.distill;
 
-import ai.djl.ndarray.NDArray;
 import java.util.List;
-import java.util.Map;
 
 /** What a stage trains, and by which loss. */
 public interface Objective {
     /** The stage's key in the configuration, for example {@code attention_transfer}. */
     String stage();
 
-    /** The trained parameters by checkpoint name; gradients are clipped a group at a time. */
-    List<Map<String, NDArray>> groups();
+    /** The trained parameters, names different over all groups. */
+    List<ParameterGroup> groups();
 
     /**
-     * Computes the loss of a batch and adds its gradients to the parameters'.
-     *
-     * @param ids [B, T] int64
-     * @param labels [B, T] int64, aligned with the ids, -100 where not trained on
-     * @return the loss
+     * Computes the loss of a batch and adds its gradients, times the loss scale, to the
+     * parameters'.
      */
-    double backward(NDArray ids, NDArray labels);
+    Losses backward(TrainingBatch batch, StepContext context);
 
-    /** The loss of a batch alone. */
-    double loss(NDArray ids, NDArray labels);
+    /** The loss of a batch alone, nothing dropped. */
+    Losses loss(TrainingBatch batch);
 }

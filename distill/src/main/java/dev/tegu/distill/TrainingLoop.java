@@ -2,17 +2,18 @@ package dev.tegu.distill;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import dev.tegu.distill.data.BatchOrder;
 import dev.tegu.distill.data.PackedDataset;
-import dev.tegu.distill.data.Sequence;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.distill.schedule.LearningRateSchedule;
 import dev.tegu.engine.TorchScript;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The one loop of all stages: batch, loss and gradients, AdamW, checkpoint.
@@ -31,7 +32,7 @@ public final class TrainingLoop {
 
     private final PackedDataset train;
     private final Optional<PackedDataset> validation;
-    private final StageSettings settings;
+    private final TrainingSettings settings;
     private final long seed;
     private final TrainingListener listener;
 
@@ -44,7 +45,7 @@ public final class TrainingLoop {
     public TrainingLoop(
             PackedDataset train,
             Optional<PackedDataset> validation,
-            StageSettings settings,
+            TrainingSettings settings,
             long seed,
             TrainingListener listener) {
         this.train = train;
@@ -74,7 +75,7 @@ public final class TrainingLoop {
         LearningRateSchedule schedule = settings.schedule(length);
         BatchOrder order = new BatchOrder(train.size(), settings.batchSize(), seed);
         Map<String, NDArray> parameters = new LinkedHashMap<>();
-        objective.groups().forEach(parameters::putAll);
+        objective.groups().forEach(group -> parameters.putAll(group.parameters()));
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
         try (TorchScript script = Scripts.training(AttentionTransfer.LOSS_SCALE);
                 AdamW optimizer = new AdamW(script, manager, objective.groups(), settings);
@@ -96,14 +97,15 @@ public final class TrainingLoop {
             }
             for (long step = done; step < total; step++) {
                 double rate = measurements.rate(schedule.at(step));
-                double loss = step(objective, manager, optimizer, order, rate, step);
+                StepContext context = new StepContext(seed, step, total, 0, 1, Set.of());
+                Losses losses = step(objective, manager, optimizer, order, rate, context);
                 boolean last = step + 1 == total;
                 if (last || (step + 1) % settings.logEvery() == 0 || step == 0) {
                     listener.stepFinished(
                             new TrainingListener.Step(
                                     objective.stage(),
                                     step + 1,
-                                    loss,
+                                    losses,
                                     rate,
                                     (step + 1) * settings.tokensPerStep(length)));
                 }
@@ -140,15 +142,14 @@ public final class TrainingLoop {
     public double secondsPerStep(Objective objective, NDManager manager) {
         BatchOrder order = new BatchOrder(train.size(), settings.batchSize(), seed);
         Map<String, NDArray> parameters = new LinkedHashMap<>();
-        objective.groups().forEach(parameters::putAll);
+        objective.groups().forEach(group -> parameters.putAll(group.parameters()));
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
         long started = 0;
         try (NDManager scope = manager.newSubManager()) {
             int[] indices = order.batch(0);
             for (int i = 0; i < 2; i++) {
                 started = System.nanoTime();
-                objective.backward(
-                        batch(scope, train, indices, false), batch(scope, train, indices, true));
+                objective.backward(TrainingBatch.of(scope, train, indices), StepContext.first());
             }
             return (System.nanoTime() - started) * 1e-9 * settings.gradientAccumulationSteps();
         } finally {
@@ -156,31 +157,31 @@ public final class TrainingLoop {
         }
     }
 
-    private double step(
+    private Losses step(
             Objective objective,
             NDManager manager,
             AdamW optimizer,
             BatchOrder order,
             double learningRate,
-            long step) {
-        // What is random inside a step (dropout) follows from the step's number.
-        manager.getEngine().setRandomSeed((int) (seed * 31 + step));
+            StepContext context) {
+        // What libtorch draws inside a step (dropout) follows from the step's number.
+        manager.getEngine().setRandomSeed((int) (seed * 31 + context.step()));
         int batches = settings.gradientAccumulationSteps();
-        double sum = 0;
+        List<Losses> all = new ArrayList<>();
         for (int i = 0; i < batches; i++) {
             try (NDManager scope = manager.newSubManager()) {
-                int[] indices = order.batch(step * batches + i);
-                sum +=
+                int[] indices = order.batch(context.step() * batches + i);
+                all.add(
                         objective.backward(
-                                batch(scope, train, indices, false),
-                                batch(scope, train, indices, true));
+                                TrainingBatch.of(scope, train, indices),
+                                context.withMicroBatch(i)));
             }
         }
-        double loss = sum / batches;
-        refuseNonFinite("loss", loss, objective.stage(), step);
-        float norm = optimizer.step(step, learningRate);
-        refuseNonFinite("gradient norm", norm, objective.stage(), step);
-        return loss;
+        Losses losses = Losses.mean(all);
+        refuseNonFinite("loss", losses.total(), objective.stage(), context.step());
+        float norm = optimizer.step(context.step(), learningRate);
+        refuseNonFinite("gradient norm", norm, objective.stage(), context.step());
+        return losses;
     }
 
     private static void refuseNonFinite(String what, double value, String stage, long step) {
@@ -205,30 +206,14 @@ public final class TrainingLoop {
         }
         PackedDataset data = validation.get();
         int count = Math.min(VALIDATION_SEQUENCES, data.size());
-        double sum = 0;
+        List<Losses> all = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             try (NDManager scope = manager.newSubManager()) {
-                int[] one = {i};
-                sum +=
-                        objective.loss(
-                                batch(scope, data, one, false), batch(scope, data, one, true));
+                all.add(objective.loss(TrainingBatch.of(scope, data, new int[] {i})));
             }
         }
-        measurements.measured(sum / count);
-        listener.validated(new TrainingListener.Validation(objective.stage(), step, sum / count));
-    }
-
-    private static NDArray batch(
-            NDManager scope, PackedDataset data, int[] indices, boolean labels) {
-        int length = data.sequenceLength();
-        long[] flat = new long[indices.length * length];
-        for (int row = 0; row < indices.length; row++) {
-            Sequence sequence = data.get(indices[row]);
-            int[] values = labels ? sequence.labels() : sequence.ids();
-            for (int t = 0; t < length; t++) {
-                flat[row * length + t] = values[t];
-            }
-        }
-        return scope.create(flat, new Shape(indices.length, length));
+        Losses losses = Losses.mean(all);
+        measurements.measured(losses.total());
+        listener.validated(new TrainingListener.Validation(objective.stage(), step, losses));
     }
 }

@@ -103,13 +103,18 @@ class AccumulationTest {
     @Test
     @DisplayName("22: clipping and moments see the mean of the accumulated gradients, not the sum")
     void clippingAndMomentsSeeTheMeanGradient() {
-        StageSettings settings =
+        TrainingSettings settings =
                 Tiny.transfer("{tokens: 1, gradient_accumulation_steps: 2, max_grad_norm: 1.0}");
         try (NDManager manager = Engines.newManager(Device.cpu());
                 TorchScript script = Scripts.training(1)) {
             NDArray p = manager.create(new float[] {0.24f, 0.32f});
             p.setRequiresGradient(true);
-            try (AdamW adamw = new AdamW(script, manager, List.of(Map.of("p", p)), settings)) {
+            try (AdamW adamw =
+                    new AdamW(
+                            script,
+                            manager,
+                            List.of(new ParameterGroup("p", Map.of("p", p))),
+                            settings)) {
                 for (int i = 0; i < 2; i++) {
                     try (GradientCollector collector =
                             Engine.getEngine("PyTorch").newGradientCollector()) {
@@ -198,21 +203,21 @@ class AccumulationTest {
         }
 
         @Override
-        public List<Map<String, NDArray>> groups() {
+        public List<ParameterGroup> groups() {
             return inner.groups();
         }
 
         @Override
-        public double backward(NDArray ids, NDArray labels) {
+        public Losses backward(TrainingBatch batch, StepContext context) {
             if (left-- == 0) {
                 throw new IllegalStateException("pulled the plug");
             }
-            return inner.backward(ids, labels);
+            return inner.backward(batch, context);
         }
 
         @Override
-        public double loss(NDArray ids, NDArray labels) {
-            return inner.loss(ids, labels);
+        public Losses loss(TrainingBatch batch) {
+            return inner.loss(batch);
         }
     }
 }

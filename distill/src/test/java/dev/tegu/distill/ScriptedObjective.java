@@ -41,14 +41,14 @@ final class ScriptedObjective implements Objective, AutoCloseable {
     }
 
     @Override
-    public List<Map<String, NDArray>> groups() {
-        return List.of(Map.of("p", parameter));
+    public List<ParameterGroup> groups() {
+        return List.of(new ParameterGroup("scripted", Map.of("p", parameter)));
     }
 
     @Override
-    public double backward(NDArray ids, NDArray labels) {
-        int length = (int) ids.getShape().get(1);
-        long[] flat = ids.toLongArray();
+    public Losses backward(TrainingBatch batch, StepContext context) {
+        int length = (int) batch.ids().getShape().get(1);
+        long[] flat = batch.ids().toLongArray();
         List<long[]> rows = new ArrayList<>();
         for (int at = 0; at < flat.length; at += length) {
             rows.add(Arrays.copyOfRange(flat, at, at + length));
@@ -57,13 +57,13 @@ final class ScriptedObjective implements Objective, AutoCloseable {
         try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
             collector.backward(parameter.mul(parameter).sum());
         }
-        return 1;
+        return Losses.of(1);
     }
 
     @Override
-    public double loss(NDArray ids, NDArray labels) {
+    public Losses loss(TrainingBatch batch) {
         measured.add(value());
-        return losses.nextDouble();
+        return Losses.of(losses.nextDouble());
     }
 
     float value() {

@@ -54,7 +54,8 @@ class StageIsolationTest {
                 AttentionTransferSettings.class);
     }
 
-    private void train(DecoderModel model, Objective objective, StageSettings settings, String name)
+    private void train(
+            DecoderModel model, Objective objective, TrainingSettings settings, String name)
             throws IOException {
         TrainingListener silent = new TrainingListener() {};
         new TrainingLoop(Tiny.data(dir), Optional.empty(), settings, 3, silent)
@@ -65,7 +66,7 @@ class StageIsolationTest {
             throws IOException {
         LoraAdapters adapters = LoraAdapters.create(model, new LoraSettings(2, 4, targets()), 1);
         Objective objective = new NextToken("lora_finetune", model, adapters.parameters(), dropout);
-        train(model, objective, stage2(), name);
+        train(model, objective, stage2().training(), name);
         Map<String, float[]> values = new LinkedHashMap<>();
         adapters.parameters().forEach((key, array) -> values.put(key, array.toFloatArray()));
         return values;
@@ -83,10 +84,10 @@ class StageIsolationTest {
                         ConfigNode.parse("{tokens: 144}", "test"), LoraFinetuneSettings.class);
 
         assertEquals(alone, stage2());
-        assertEquals(4, stage2().batchSize());
-        assertEquals(1, stage2().gradientAccumulationSteps());
-        assertEquals(0.05, stage1().learningRate());
-        assertNotEquals(stage1().betas(), stage2().betas());
+        assertEquals(4, stage2().training().batchSize());
+        assertEquals(1, stage2().training().gradientAccumulationSteps());
+        assertEquals(0.05, stage1().training().learningRate());
+        assertNotEquals(stage1().training().betas(), stage2().training().betas());
     }
 
     @Test
@@ -96,7 +97,7 @@ class StageIsolationTest {
         Map<String, float[]> inOneProcess;
         try (DecoderModel model = Tiny.student(2, METHOD)) {
             try (AttentionTransfer transfer = new AttentionTransfer(model)) {
-                train(model, transfer, stage1(), "stage 1");
+                train(model, transfer, stage1().training(), "stage 1");
             }
             left = Tiny.parameters(model);
             inOneProcess = finetuned(model, 0, "stage 2");
@@ -138,11 +139,15 @@ class StageIsolationTest {
             NDArray labels = Tiny.ids(scope, 2);
             adapters.setRequiresGradient(true);
 
-            double expected = without.loss(ids, labels);
-            double trained = with.backward(ids, labels);
+            double expected = without.loss(TrainingBatch.of(ids, labels)).total();
+            double trained =
+                    with.backward(TrainingBatch.of(ids, labels), StepContext.first()).total();
 
-            assertEquals(expected, with.loss(ids, labels));
-            assertEquals(expected, without.backward(ids, labels), 1e-6);
+            assertEquals(expected, with.loss(TrainingBatch.of(ids, labels)).total());
+            assertEquals(
+                    expected,
+                    without.backward(TrainingBatch.of(ids, labels), StepContext.first()).total(),
+                    1e-6);
             assertTrue(Math.abs(trained - expected) > 1e-4, trained + " with dropout, " + expected);
             float[] logits = TinyModels.logits(model);
             assertArrayEquals(logits, TinyModels.logits(model));
@@ -169,7 +174,12 @@ class StageIsolationTest {
             for (int i = 0; i < data.size(); i++) {
                 Sequence sequence = data.get(i);
                 double loss =
-                        objective.loss(row(scope, sequence.ids()), row(scope, sequence.labels()));
+                        objective
+                                .loss(
+                                        TrainingBatch.of(
+                                                row(scope, sequence.ids()),
+                                                row(scope, sequence.labels())))
+                                .total();
                 assertTrue(Double.isFinite(loss), "sequence " + i + ": " + loss);
             }
         }

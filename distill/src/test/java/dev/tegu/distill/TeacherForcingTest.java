@@ -39,20 +39,25 @@ class TeacherForcingTest {
 
     private static void requireGradients(AttentionTransfer transfer) {
         transfer.groups()
-                .forEach(group -> group.values().forEach(p -> p.setRequiresGradient(true)));
+                .forEach(
+                        group ->
+                                group.parameters()
+                                        .values()
+                                        .forEach(p -> p.setRequiresGradient(true)));
     }
 
     private static Map<String, float[]> gradients(AttentionTransfer transfer, NDArray ids) {
         requireGradients(transfer);
-        transfer.backward(ids, ids);
+        transfer.backward(TrainingBatch.of(ids, ids), StepContext.first());
         Map<String, float[]> gradients = new LinkedHashMap<>();
-        for (Map<String, NDArray> group : transfer.groups()) {
-            group.forEach(
-                    (name, parameter) -> {
-                        try (NDArray gradient = parameter.getGradient()) {
-                            gradients.put(name, gradient.toFloatArray());
-                        }
-                    });
+        for (ParameterGroup group : transfer.groups()) {
+            group.parameters()
+                    .forEach(
+                            (name, parameter) -> {
+                                try (NDArray gradient = parameter.getGradient()) {
+                                    gradients.put(name, gradient.toFloatArray());
+                                }
+                            });
         }
         return gradients;
     }
@@ -80,7 +85,13 @@ class TeacherForcingTest {
                 try (AttentionTransfer transfer = new AttentionTransfer(model, 0, i + 1)) {
                     requireGradients(transfer);
 
-                    NDArray hidden = transfer.pass(ids, trains).hidden();
+                    NDArray hidden =
+                            transfer.pass(
+                                            TrainingBatch.of(ids, ids),
+                                            trains
+                                                    ? Optional.of(StepContext.first())
+                                                    : Optional.empty())
+                                    .hidden();
 
                     assertArrayEquals(expected.toFloatArray(), hidden.toFloatArray());
                     if (i + 1 == LAYERS) {

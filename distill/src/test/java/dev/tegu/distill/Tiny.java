@@ -79,8 +79,9 @@ public final class Tiny {
     }
 
     /** Settings of stage 1 from one line of YAML. */
-    public static AttentionTransferSettings transfer(String yaml) {
-        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), AttentionTransferSettings.class);
+    public static TrainingSettings transfer(String yaml) {
+        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), AttentionTransferSettings.class)
+                .training();
     }
 
     /** Values of a model's new parameters by layer and name. */

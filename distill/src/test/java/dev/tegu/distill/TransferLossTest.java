@@ -29,7 +29,11 @@ class TransferLossTest {
 
     private static void requireGradients(AttentionTransfer transfer) {
         transfer.groups()
-                .forEach(group -> group.values().forEach(p -> p.setRequiresGradient(true)));
+                .forEach(
+                        group ->
+                                group.parameters()
+                                        .values()
+                                        .forEach(p -> p.setRequiresGradient(true)));
     }
 
     @ParameterizedTest
@@ -57,7 +61,7 @@ class TransferLossTest {
                 }
             }
 
-            double loss = transfer.loss(ids, ids);
+            double loss = transfer.loss(TrainingBatch.of(ids, ids)).total();
 
             assertEquals(1000 * sum / count, loss, 1e-4 * loss);
             assertEquals(loss, backward(transfer, ids));
@@ -67,7 +71,7 @@ class TransferLossTest {
 
     private double backward(AttentionTransfer transfer, NDArray ids) {
         requireGradients(transfer);
-        return transfer.backward(ids, ids);
+        return transfer.backward(TrainingBatch.of(ids, ids), StepContext.first()).total();
     }
 
     @ParameterizedTest
@@ -80,10 +84,10 @@ class TransferLossTest {
                 AttentionTransfer third = new AttentionTransfer(model, 2, 3);
                 NDManager scope = model.manager().newSubManager()) {
             NDArray ids = Tiny.ids(scope, rows);
-            double a = first.loss(ids, ids);
-            double b = third.loss(ids, ids);
+            double a = first.loss(TrainingBatch.of(ids, ids)).total();
+            double b = third.loss(TrainingBatch.of(ids, ids)).total();
 
-            assertEquals((a + b) / 2, all.loss(ids, ids));
+            assertEquals((a + b) / 2, all.loss(TrainingBatch.of(ids, ids)).total());
             assertTrue(Math.abs(a - b) > 1e-3 * a, "the layers differ: " + a + " " + b);
         }
     }
@@ -99,14 +103,15 @@ class TransferLossTest {
                 NDManager scope = model.manager().newSubManager()) {
             NDArray ids = Tiny.ids(scope, rows);
 
-            double loss = transfer.loss(ids, ids);
+            double loss = transfer.loss(TrainingBatch.of(ids, ids)).total();
 
-            assertEquals(only.loss(ids, ids), loss);
-            assertEquals(0, none.loss(ids, ids));
+            assertEquals(only.loss(TrainingBatch.of(ids, ids)).total(), loss);
+            assertEquals(0, none.loss(TrainingBatch.of(ids, ids)).total());
             assertEquals(1, transfer.groups().size());
             assertEquals(List.of(), none.groups());
-            double[] errors = transfer.relativeErrors();
-            assertTrue(Double.isNaN(errors[0]) && Double.isNaN(errors[2]) && errors[1] > 0);
+            List<Losses.Part> parts = transfer.loss(TrainingBatch.of(ids, ids)).parts();
+            assertEquals(List.of("layers.1"), parts.stream().map(Losses.Part::name).toList());
+            assertTrue(parts.get(0).relative() > 0);
         }
     }
 
@@ -117,10 +122,10 @@ class TransferLossTest {
                 AttentionTransfer transfer = new AttentionTransfer(model);
                 NDManager scope = model.manager().newSubManager()) {
             NDArray ids = Tiny.ids(scope, 2);
-            double a = transfer.loss(ids.get("0:1"), ids.get("0:1"));
-            double b = transfer.loss(ids.get("1:2"), ids.get("1:2"));
+            double a = transfer.loss(TrainingBatch.of(ids.get("0:1"), ids.get("0:1"))).total();
+            double b = transfer.loss(TrainingBatch.of(ids.get("1:2"), ids.get("1:2"))).total();
 
-            assertEquals((a + b) / 2, transfer.loss(ids, ids), 1e-5 * a);
+            assertEquals((a + b) / 2, transfer.loss(TrainingBatch.of(ids, ids)).total(), 1e-5 * a);
             assertTrue(Math.abs(a - b) > 1e-3 * a, "the rows differ: " + a + " " + b);
         }
     }

@@ -32,7 +32,8 @@ public final class TrainingConsole implements TrainingListener, AutoCloseable {
     @Override
     public void stepFinished(Step step) {
         if (progress != null) {
-            progress.at(step.step(), String.format(Locale.ROOT, "loss %.4g", step.loss()));
+            progress.at(
+                    step.step(), String.format(Locale.ROOT, "loss %.4g", step.losses().total()));
         }
     }
 
@@ -43,7 +44,7 @@ public final class TrainingConsole implements TrainingListener, AutoCloseable {
                         Locale.ROOT,
                         "%s: validation loss %.4g after step %d",
                         validation.stage(),
-                        validation.loss(),
+                        validation.losses().total(),
                         validation.step()));
     }
 

@@ -66,8 +66,9 @@ public record ExperimentConfig(
                     "a stage needs the block `data`");
         }
         boolean measures = data.filter(d -> !d.validation().isEmpty()).isPresent();
-        attentionTransfer.ifPresent(s -> s.checkValidation("attention_transfer", measures));
-        loraFinetune.ifPresent(s -> s.checkValidation("lora_finetune", measures));
+        attentionTransfer.ifPresent(
+                s -> s.training().checkValidation("attention_transfer", measures));
+        loraFinetune.ifPresent(s -> s.training().checkValidation("lora_finetune", measures));
         boolean givesAdapters =
                 export.filter(e -> e.format() == ExportSettings.Format.PEFT).isPresent();
         if (givesAdapters && loraFinetune.isEmpty()) {

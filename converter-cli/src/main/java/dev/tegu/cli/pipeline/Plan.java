@@ -9,8 +9,8 @@ import dev.tegu.distill.AttentionTransfer;
 import dev.tegu.distill.LoraFinetuneSettings;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.Objective;
-import dev.tegu.distill.StageSettings;
 import dev.tegu.distill.TrainingLoop;
+import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.lora.LoraAdapters;
@@ -85,7 +85,7 @@ public final class Plan {
         ExperimentConfig config = experiment.config();
         if (config.attentionTransfer().isPresent()) {
             try (AttentionTransfer transfer = new AttentionTransfer(model)) {
-                stage(model, data, transfer, config.attentionTransfer().get());
+                stage(model, data, transfer, config.attentionTransfer().get().training());
             }
         }
         if (config.loraFinetune().isPresent()) {
@@ -95,19 +95,20 @@ public final class Plan {
             Objective objective =
                     new NextToken(
                             "lora_finetune", model, adapters.parameters(), settings.loraDropout());
-            stage(model, data, objective, settings);
+            stage(model, data, objective, settings.training());
         }
     }
 
     private void stage(
-            DecoderModel model, TrainingData data, Objective objective, StageSettings settings) {
+            DecoderModel model, TrainingData data, Objective objective, TrainingSettings settings) {
         if (objective.groups().isEmpty()) {
             line("%s: skipped, %s", objective.stage(), Training.NOTHING_TO_TRAIN);
             return;
         }
         int length = data.train().sequenceLength();
         long steps = settings.steps(length);
-        long trained = objective.groups().stream().mapToLong(Plan::count).sum();
+        long trained =
+                objective.groups().stream().mapToLong(group -> count(group.parameters())).sum();
         TrainingLoop loop =
                 new TrainingLoop(
                         data.train(), Optional.empty(), settings, 0, new TrainingListener() {});

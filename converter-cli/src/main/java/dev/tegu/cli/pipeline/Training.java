@@ -8,12 +8,13 @@ import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.distill.AttentionTransfer;
+import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
-import dev.tegu.distill.StageSettings;
 import dev.tegu.distill.TrainingLoop;
+import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.distill.metrics.MetricsLog;
 import dev.tegu.distill.metrics.TrainingListener;
@@ -71,7 +72,8 @@ public final class Training {
                 run.begin();
                 if (config.attentionTransfer().isPresent()) {
                     try (AttentionTransfer transfer = new AttentionTransfer(model)) {
-                        stages.train(transfer, config.attentionTransfer().get());
+                        AttentionTransferSettings settings = config.attentionTransfer().get();
+                        stages.train(transfer, settings, settings.training());
                     }
                 }
                 writer.parameters(model);
@@ -85,7 +87,8 @@ public final class Training {
                                     model,
                                     adapters.parameters(),
                                     settings.loraDropout()),
-                            settings);
+                            settings,
+                            settings.training());
                     adapters.addTo(writer);
                 }
                 writer.write(run.student());
@@ -116,14 +119,18 @@ public final class Training {
             data.ifPresent(d -> console.say(d.toString()));
         }
 
-        void train(Objective objective, StageSettings settings) throws IOException {
+        /**
+         * @param block the stage's block of the configuration
+         */
+        void train(Objective objective, Record block, TrainingSettings settings)
+                throws IOException {
             if (objective.groups().isEmpty()) {
                 console.say(objective.stage() + ": skipped, " + NOTHING_TO_TRAIN);
                 return;
             }
             StageCheckpoints checkpoints =
                     new StageCheckpoints(
-                            run.checkpoints(objective.stage()), identity(objective, settings));
+                            run.checkpoints(objective.stage()), identity(objective, block));
             try (MetricsLog metrics =
                             MetricsLog.resume(
                                     run.metrics(), objective.stage(), checkpoints.lastStep());
@@ -139,12 +146,11 @@ public final class Training {
         }
 
         /** What a checkpoint of a stage belongs to. */
-        private Map<String, String> identity(Objective objective, StageSettings settings)
-                throws IOException {
+        private Map<String, String> identity(Objective objective, Record block) throws IOException {
             Map<String, String> identity = new TreeMap<>();
             identity.put("teacher", experiment.config().teacher());
             identity.put("method", ConfigBinder.toMap(experiment.method()).toString());
-            identity.put(objective.stage(), ConfigBinder.toMap((Record) settings).toString());
+            identity.put(objective.stage(), ConfigBinder.toMap(block).toString());
             identity.put("seed", String.valueOf(experiment.config().seed()));
             DataSettings data = experiment.config().data().orElseThrow();
             for (String file : data.train()) {

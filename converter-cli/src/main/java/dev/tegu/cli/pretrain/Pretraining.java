@@ -160,7 +160,7 @@ public final class Pretraining {
                         train.tokens(),
                         train.size(),
                         train.sequenceLength(),
-                        config.pretrain().tokens()));
+                        config.pretrain().training().tokens()));
         StageCheckpoints checkpoints =
                 new StageCheckpoints(
                         root.resolve("checkpoints").resolve(STAGE),
@@ -170,7 +170,12 @@ public final class Pretraining {
                                 root.resolve("metrics.jsonl"), STAGE, checkpoints.lastStep());
                 TrainingConsole progress = new TrainingConsole(console)) {
             TrainingListener listener = TrainingListener.all(List.of(metrics, progress));
-            new TrainingLoop(train, validation, config.pretrain(), config.seed(), listener)
+            new TrainingLoop(
+                            train,
+                            validation,
+                            config.pretrain().training(),
+                            config.seed(),
+                            listener)
                     .run(NextToken.overAllWeights(STAGE, decoder), decoder.manager(), checkpoints);
         }
     }

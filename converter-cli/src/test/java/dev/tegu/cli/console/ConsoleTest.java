@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tegu.distill.Losses;
 import dev.tegu.distill.metrics.TrainingListener.Stage;
 import dev.tegu.distill.metrics.TrainingListener.Step;
 import dev.tegu.distill.metrics.TrainingListener.Validation;
@@ -83,8 +84,8 @@ final class ConsoleTest {
         try (TrainingConsole training = new TrainingConsole(piped())) {
             training.stageStarted(new Stage("attention_transfer", 0, 2, 2048));
             now.addAndGet(SECOND);
-            training.stepFinished(new Step("attention_transfer", 2, 0.5, 0.01, 4096));
-            training.validated(new Validation("attention_transfer", 2, 0.25));
+            training.stepFinished(new Step("attention_transfer", 2, Losses.of(0.5), 0.01, 4096));
+            training.validated(new Validation("attention_transfer", 2, Losses.of(0.25)));
             training.stageFinished("attention_transfer");
         }
 

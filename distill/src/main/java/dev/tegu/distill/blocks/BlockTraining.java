@@ -79,7 +79,7 @@ public final class BlockTraining {
                     AttentionTransfer transfer =
                             new AttentionTransfer(model, request.fromLayer(), request.toLayer())) {
                 Map<String, NDArray> parameters = new LinkedHashMap<>();
-                transfer.groups().forEach(parameters::putAll);
+                transfer.groups().forEach(group -> parameters.putAll(group.parameters()));
                 if (!parameters.isEmpty()) {
                     StageCheckpoints checkpoints =
                             new StageCheckpoints(
@@ -105,7 +105,7 @@ public final class BlockTraining {
             return new TrainingLoop(
                     PackedDataset.load(data, data.train(), tokenizer),
                     validation,
-                    request.attentionTransfer(),
+                    request.attentionTransfer().training(),
                     request.seed(),
                     listener);
         }

@@ -71,7 +71,7 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
     @Override
     public void stepFinished(Step step) {
         ObjectNode line = line(step.stage(), step.step());
-        line.put("loss", step.loss());
+        line.put("loss", step.losses().total());
         line.put("learning_rate", step.learningRate());
         line.put("tokens", step.tokens());
         append(line);
@@ -80,7 +80,7 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
     @Override
     public void validated(Validation validation) {
         ObjectNode line = line(validation.stage(), validation.step());
-        line.put("validation_loss", validation.loss());
+        line.put("validation_loss", validation.losses().total());
         append(line);
     }
 

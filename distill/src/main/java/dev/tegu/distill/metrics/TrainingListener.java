@@ -1,5 +1,6 @@
 package dev.tegu.distill.metrics;
 
+import dev.tegu.distill.Losses;
 import java.util.List;
 
 /**
@@ -23,20 +24,20 @@ public interface TrainingListener {
      *
      * @param stage its key in the configuration
      * @param step 1-based
-     * @param loss mean over the batch, before the update
+     * @param losses mean over the step's batches, before the update
      * @param learningRate rate of this update
      * @param tokens tokens read by the stage so far, this step included
      */
-    record Step(String stage, long step, double loss, double learningRate, long tokens) {}
+    record Step(String stage, long step, Losses losses, double learningRate, long tokens) {}
 
     /**
      * A measurement on the validation data.
      *
      * @param stage the stage in which it was taken
      * @param step steps taken before it
-     * @param loss mean over the validation data
+     * @param losses mean over the validation data
      */
-    record Validation(String stage, long step, double loss) {}
+    record Validation(String stage, long step, Losses losses) {}
 
     /** Before the first step of a stage. */
     default void stageStarted(Stage stage) {}

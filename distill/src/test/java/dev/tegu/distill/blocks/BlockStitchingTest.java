@@ -90,7 +90,7 @@ class BlockStitchingTest {
     private static Map<String, NDArray> parameters(DecoderModel model, int from, int to) {
         Map<String, NDArray> parameters = new LinkedHashMap<>();
         try (AttentionTransfer range = new AttentionTransfer(model, from, to)) {
-            range.groups().forEach(parameters::putAll);
+            range.groups().forEach(group -> parameters.putAll(group.parameters()));
         }
         return parameters;
     }

@@ -3,6 +3,7 @@ package dev.tegu.distill.metrics;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.tegu.distill.Losses;
 import dev.tegu.distill.metrics.TrainingListener.Step;
 import dev.tegu.distill.metrics.TrainingListener.Validation;
 import java.io.IOException;
@@ -29,8 +30,8 @@ final class MetricsLogTest {
     @Test
     void linesAreInTheFileBeforeItIsClosed() throws IOException {
         try (MetricsLog log = MetricsLog.create(file)) {
-            log.stepFinished(new Step(FIRST, 1, 0.5, 0.25, 64));
-            log.validated(new Validation(FIRST, 1, Double.NaN));
+            log.stepFinished(new Step(FIRST, 1, Losses.of(0.5), 0.25, 64));
+            log.validated(new Validation(FIRST, 1, Losses.of(Double.NaN)));
 
             assertEquals(
                     """
@@ -113,6 +114,6 @@ final class MetricsLogTest {
     }
 
     private static Step step(String stage, long step) {
-        return new Step(stage, step, 1.0 / step, 0.01, 64 * step);
+        return new Step(stage, step, Losses.of(1.0 / step), 0.01, 64 * step);
     }
 }

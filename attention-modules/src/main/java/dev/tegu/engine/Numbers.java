@@ -1,11 +1,11 @@
-package dev.tegu.attention;
+package dev.tegu.engine;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 
 /** Products with plain numbers, for computations that gradients are taken of. */
-final class Numbers {
+public final class Numbers {
     private Numbers() {}
 
     /**
@@ -16,7 +16,7 @@ final class Numbers {
      *
      * @param x float32 or float64; its manager also owns the number
      */
-    static NDArray times(NDArray x, double number) {
+    public static NDArray times(NDArray x, double number) {
         NDManager manager = x.getManager();
         boolean isDouble = x.getDataType() == DataType.FLOAT64;
         return x.mul(isDouble ? manager.create(number) : manager.create((float) number));

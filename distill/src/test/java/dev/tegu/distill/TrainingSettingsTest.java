@@ -14,28 +14,28 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-final class StageSettingsTest {
+final class TrainingSettingsTest {
 
     @Test
     void theTokensAloneMakeAWholeStage() {
         LoraFinetuneSettings settings = bind("tokens: 1_000");
 
-        assertEquals(1000, settings.tokens());
+        assertEquals(1000, settings.training().tokens());
         assertEquals(8, settings.r());
         assertEquals(List.of("q_proj", "k_proj", "v_proj", "o_proj"), settings.targetModules());
-        assertEquals(List.of(0.9, 0.999), settings.betas());
+        assertEquals(List.of(0.9, 0.999), settings.training().betas());
     }
 
     @Test
     void tokensAreRoundedUpToWholeSteps() {
         LoraFinetuneSettings settings = bind("{tokens: 1025, batch_size: 4}");
 
-        assertEquals(2, settings.steps(256));
-        assertEquals(1024, settings.tokensPerStep(256));
+        assertEquals(2, settings.training().steps(256));
+        assertEquals(1024, settings.training().tokensPerStep(256));
         LoraFinetuneSettings more = bind("{tokens: 1025, gradient_accumulation_steps: 2}");
-        assertEquals(2048, more.tokensPerStep(256));
-        assertEquals(1, more.steps(256));
-        assertEquals(1, bind("{tokens: 1024, batch_size: 4}").steps(256));
+        assertEquals(2048, more.training().tokensPerStep(256));
+        assertEquals(1, more.training().steps(256));
+        assertEquals(1, bind("{tokens: 1024, batch_size: 4}").training().steps(256));
     }
 
     @Test
@@ -43,7 +43,7 @@ final class StageSettingsTest {
         LoraFinetuneSettings settings =
                 bind("{tokens: 1024, batch_size: 1, learning_rate: 0.5, min_lr_ratio: 0.2}");
 
-        assertEquals(0.1, settings.schedule(256).at(4), 1e-12);
+        assertEquals(0.1, settings.training().schedule(256).at(4), 1e-12);
     }
 
     @ParameterizedTest(name = "{0}")
@@ -102,7 +102,7 @@ final class StageSettingsTest {
     })
     @DisplayName("26: numbers with an exponent and no dot are numbers")
     void numbersWithAnExponentAndNoDotAreNumbers(String text, double expected) {
-        assertEquals(expected, bind("tokens: 1\nlearning_rate: " + text).learningRate());
+        assertEquals(expected, bind("tokens: 1\nlearning_rate: " + text).training().learningRate());
     }
 
     @ParameterizedTest(name = "{0}")
@@ -111,7 +111,7 @@ final class StageSettingsTest {
     void smallPartsAreNumbers(String text) {
         LoraFinetuneSettings settings = bind("tokens: 1\nmin_lr_ratio: " + text);
 
-        assertEquals(Double.parseDouble(text), settings.minLrRatio());
+        assertEquals(Double.parseDouble(text), settings.training().minLrRatio());
     }
 
     @Test
@@ -123,7 +123,7 @@ final class StageSettingsTest {
         String yaml = ConfigBinder.toNode(settings).toYaml();
 
         assertEquals(settings, bind(yaml));
-        assertEquals(List.of(0.9, 1e-9), bind(yaml).betas());
+        assertEquals(List.of(0.9, 1e-9), bind(yaml).training().betas());
     }
 
     @Test
