@@ -2,7 +2,6 @@ package dev.tegu.distill;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import dev.tegu.engine.TorchScript;
@@ -64,8 +63,35 @@ final class AdamW implements AutoCloseable {
     }
 
     /**
+     * Norm of each group's mean gradient before clipping, in the order of the groups. The gradients
+     * stay, so a step that would do harm can be left out.
+     *
+     * @param lossScale what the losses were multiplied by
+     */
+    float[] norms(float lossScale) {
+        try (NDManager scope = manager.newSubManager()) {
+            List<NDArray> norms = new ArrayList<>();
+            for (ParameterGroup group : groups) {
+                norms.add(
+                        script.call(
+                                        "gradient_norm",
+                                        new TorchScript.Arguments()
+                                                .add("grads", gradients(group, scope)))
+                                .get(0));
+            }
+            // read together: a GPU is waited for once
+            NDArray all = script.call("stack", new TorchScript.Arguments().add("a", norms)).get(0);
+            float[] values = all.toFloatArray();
+            for (int i = 0; i < values.length; i++) {
+                values[i] /= settings.gradientAccumulationSteps() * lossScale;
+            }
+            return values;
+        }
+    }
+
+    /**
      * Empties the gradients: an earlier run over the same parameters may have ended between its
-     * backward and its step.
+     * backward and its step, and a step may be left out.
      */
     void discardGradients() {
         try (NDManager scope = manager.newSubManager()) {
@@ -85,45 +111,84 @@ final class AdamW implements AutoCloseable {
         return gradients;
     }
 
+    /** Names of parameters whose gradient holds a number that is not finite. */
+    List<String> nonFinite() {
+        List<String> names = new ArrayList<>();
+        for (ParameterGroup group : groups) {
+            group.parameters()
+                    .forEach(
+                            (name, parameter) -> {
+                                try (NDManager scope = manager.newSubManager()) {
+                                    NDArray gradient = parameter.getGradient();
+                                    gradient.attach(scope);
+                                    NDArray norm =
+                                            script.call(
+                                                            "gradient_norm",
+                                                            new TorchScript.Arguments()
+                                                                    .add(
+                                                                            "grads",
+                                                                            List.of(gradient)))
+                                                    .get(0);
+                                    if (!Float.isFinite(norm.getFloat())) {
+                                        names.add(name);
+                                    }
+                                }
+                            });
+        }
+        return names;
+    }
+
     /**
-     * Takes one step along the mean of the accumulated gradients and empties them.
+     * Takes one step of one group along the mean of its accumulated gradients and empties them.
      *
-     * @param step 0-based
-     * @return largest gradient norm of a group, before clipping
+     * @param group number of the group
+     * @param update number of the group's steps before this one
+     * @param rate what each parameter's peak learning rate is multiplied by
+     * @param norm the group's, of {@link #norms}
+     * @param lossScale what the losses were multiplied by
      */
-    float step(long step, double learningRate) {
+    void step(int group, long update, double rate, float norm, float lossScale) {
+        ParameterGroup g = groups.get(group);
         double beta1 = settings.betas().get(0);
         double beta2 = settings.betas().get(1);
         float[] hyper = {
-            (float) learningRate,
             (float) beta1,
             (float) beta2,
             (float) EPSILON,
             (float) settings.weightDecay(),
-            (float) (1 - Math.pow(beta1, step + 1.0)),
-            (float) (1 - Math.pow(beta2, step + 1.0)),
-            (float) settings.maxGradNorm(),
-            1f / settings.gradientAccumulationSteps()
+            (float) (1 - Math.pow(beta1, update + 1.0)),
+            (float) (1 - Math.pow(beta2, update + 1.0)),
+            1f / (settings.gradientAccumulationSteps() * lossScale),
+            clipping(norm)
         };
-        float largest = 0;
+        double[] rates =
+                g.parameters().keySet().stream()
+                        .mapToDouble(name -> rate * settings.learningRateOf(name))
+                        .toArray();
         try (NDManager scope = manager.newSubManager()) {
-            NDArray h = scope.create(hyper).toDevice(Device.cpu(), false);
-            h.attach(scope);
-            for (ParameterGroup group : groups) {
-                NDList norm =
-                        script.call(
-                                "adamw",
-                                new TorchScript.Arguments()
-                                        .add(h)
-                                        .add("params", List.copyOf(group.parameters().values()))
-                                        .add("grads", gradients(group, scope))
-                                        .add("m", select(first, group))
-                                        .add("v", select(second, group)));
-                // NaN wins, so that it is seen
-                largest = Math.max(largest, norm.get(0).getFloat());
-            }
+            script.call(
+                    "adamw",
+                    new TorchScript.Arguments()
+                            .add(onCpu(scope.create(hyper), scope))
+                            .add(onCpu(scope.create(rates), scope))
+                            .add("params", List.copyOf(g.parameters().values()))
+                            .add("grads", gradients(g, scope))
+                            .add("m", select(first, g))
+                            .add("v", select(second, g)));
         }
-        return largest;
+    }
+
+    /** PyTorch's {@code clip_grad_norm_}: what the gradient is multiplied by. */
+    private float clipping(float norm) {
+        double most = settings.maxGradNorm();
+        return most > 0 ? (float) Math.min(1, most / (norm + 1e-6)) : 1;
+    }
+
+    /** Numbers that the script reads one by one, without waiting for a GPU. */
+    private static NDArray onCpu(NDArray array, NDManager scope) {
+        NDArray moved = array.toDevice(Device.cpu(), false);
+        moved.attach(scope);
+        return moved;
     }
 
     private static List<NDArray> select(Map<String, NDArray> from, ParameterGroup group) {

@@ -28,6 +28,17 @@ public record Losses(double total, List<Part> parts) {
         return new Losses(total, List.of());
     }
 
+    /**
+     * What a group of parameters goes by: the part of its name, or the total where there is none.
+     */
+    double of(String group) {
+        return parts.stream()
+                .filter(part -> part.name().equals(group))
+                .mapToDouble(Part::loss)
+                .findFirst()
+                .orElse(total);
+    }
+
     /** Mean over batches whose parts have the same names in the same order. */
     static Losses mean(List<Losses> batches) {
         double n = batches.size();

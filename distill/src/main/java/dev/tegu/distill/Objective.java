@@ -1,6 +1,7 @@
 package dev.tegu.distill;
 
 import java.util.List;
+import java.util.Optional;
 
 /** What a stage trains, and by which loss. */
 public interface Objective {
@@ -18,4 +19,18 @@ public interface Objective {
 
     /** The loss of a batch alone, nothing dropped. */
     Losses loss(TrainingBatch batch);
+
+    /** Whether gradients pass through float16 numbers, which small ones are lost in. */
+    default boolean needsLossScaling() {
+        return false;
+    }
+
+    /**
+     * Looks for the place where a batch stops being finite.
+     *
+     * @return a name for messages, for example {@code layers.3}; empty if none is known
+     */
+    default Optional<String> firstNonFinite(TrainingBatch batch) {
+        return Optional.empty();
+    }
 }

@@ -5,18 +5,16 @@ import ai.djl.ndarray.NDManager;
 import dev.tegu.distill.data.BatchOrder;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.metrics.TrainingListener;
-import dev.tegu.distill.schedule.LearningRateSchedule;
-import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.function.BooleanSupplier;
 
 /**
- * The one loop of all stages: batch, loss and gradients, AdamW, checkpoint.
+ * The one loop of all stages: steps, reports, measurements, checkpoints.
  *
  * <p>A step reads as many batches as the settings accumulate and goes along the mean of their
  * gradients. Batches run on over the end of an epoch, so no step is short of batches and no batch
@@ -35,93 +33,99 @@ public final class TrainingLoop {
     private final TrainingSettings settings;
     private final long seed;
     private final TrainingListener listener;
+    private final BooleanSupplier stop;
 
-    /**
-     * @param train what is read
-     * @param validation what is measured before the first and after the last step, and between as
-     *     the settings say
-     * @param seed decides the order of the sequences
-     */
+    /** As the other constructor, for a run that nothing stops. */
     public TrainingLoop(
             PackedDataset train,
             Optional<PackedDataset> validation,
             TrainingSettings settings,
             long seed,
             TrainingListener listener) {
+        this(train, validation, settings, seed, listener, () -> false);
+    }
+
+    /**
+     * @param train what is read
+     * @param validation what is measured before the first and after the last step, and between as
+     *     the settings say
+     * @param seed decides the order of the sequences and all else that is random
+     * @param stop asked after each step; once it says true the state is saved and the run ends
+     */
+    public TrainingLoop(
+            PackedDataset train,
+            Optional<PackedDataset> validation,
+            TrainingSettings settings,
+            long seed,
+            TrainingListener listener,
+            BooleanSupplier stop) {
         this.train = train;
         this.validation = validation;
         this.settings = settings;
         this.seed = seed;
         this.listener = listener;
+        this.stop = stop;
     }
 
     /**
-     * Trains to the end of the stage.
+     * Trains to the end of the stage, which is its last step, or the measurement at which no group
+     * of parameters learns any more.
      *
      * @param manager parent of what the loop allocates
      * @param checkpoints where the stage's state is kept; when it holds one, the run goes on from
      *     it
      * @throws dev.tegu.config.InvalidValueException if the settings go by validation data and there
      *     are none
-     * @throws NonFiniteException if a loss or gradient stops being finite; the last checkpoint
-     *     stands
+     * @throws NonFiniteException if a loss or gradient stops being finite; a checkpoint holds the
+     *     state before that step
+     * @throws StoppedException if the run was asked to stop; a checkpoint holds its state
      * @throws IOException if a checkpoint cannot be written or read
      */
     public void run(Objective objective, NDManager manager, StageCheckpoints checkpoints)
             throws IOException {
         settings.checkValidation(objective.stage(), validation.isPresent());
+        String stage = objective.stage();
         int length = train.sequenceLength();
         long total = settings.steps(length);
-        LearningRateSchedule schedule = settings.schedule(length);
-        BatchOrder order = new BatchOrder(train.size(), settings.batchSize(), seed);
-        Map<String, NDArray> parameters = new LinkedHashMap<>();
-        objective.groups().forEach(group -> parameters.putAll(group.parameters()));
-        parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
-        try (TorchScript script = Scripts.training(AttentionTransfer.LOSS_SCALE);
-                AdamW optimizer = new AdamW(script, manager, objective.groups(), settings);
-                Measurements measurements =
-                        new Measurements(script, manager, parameters, settings)) {
-            optimizer.discardGradients();
-            Map<String, NDArray> state = new LinkedHashMap<>(parameters);
-            state.putAll(optimizer.moments());
-            state.putAll(measurements.arrays());
-            StageCheckpoints.Restored restored = checkpoints.restore(state, script);
-            long done = restored.step();
-            listener.stageStarted(
-                    new TrainingListener.Stage(
-                            objective.stage(), done, total, settings.tokensPerStep(length)));
+        long tokens = settings.tokensPerStep(length);
+        try (StageRun run = new StageRun(objective, manager, train, settings, seed, checkpoints)) {
+            long done = run.restore();
+            listener.stageStarted(new TrainingListener.Stage(stage, done, total, tokens));
             if (done == 0) {
-                validate(objective, manager, measurements, 0);
-            } else {
-                measurements.restore(restored.facts());
+                validate(run, objective, manager, 0);
             }
-            for (long step = done; step < total; step++) {
-                double rate = measurements.rate(schedule.at(step));
-                StepContext context = new StepContext(seed, step, total, 0, 1, Set.of());
-                Losses losses = step(objective, manager, optimizer, order, rate, context);
+            boolean ended = done == total || run.isAtRest();
+            for (long step = done; !ended; step++) {
+                StageRun.Taken taken = run.step(step);
                 boolean last = step + 1 == total;
-                if (last || (step + 1) % settings.logEvery() == 0 || step == 0) {
+                if (last || isDue(settings.logEvery(), step) || step == 0) {
                     listener.stepFinished(
                             new TrainingListener.Step(
-                                    objective.stage(),
+                                    stage,
                                     step + 1,
-                                    losses,
-                                    rate,
-                                    (step + 1) * settings.tokensPerStep(length)));
+                                    taken.losses(),
+                                    taken.learningRate(),
+                                    (step + 1) * tokens,
+                                    taken.gradientNorm()));
                 }
                 if (last || isDue(settings.validateEvery(), step)) {
-                    validate(objective, manager, measurements, step + 1);
+                    validate(run, objective, manager, step + 1);
                 }
-                if (last) {
-                    measurements.recallBest();
+                ended = last || run.isAtRest();
+                if (ended) {
+                    run.recallBest();
                 }
-                if (last || isDue(settings.saveEvery(), step)) {
-                    checkpoints.save(state, measurements.facts(), step + 1);
+                boolean stops = stop.getAsBoolean();
+                if (ended || stops || isDue(settings.saveEvery(), step)) {
+                    run.save(step + 1);
+                }
+                if (stops && !ended) {
+                    throw new StoppedException(
+                            ("stopped after step " + (step + 1) + " of " + total + " of " + stage)
+                                    + "; the state is saved, go on with --resume");
                 }
             }
-            listener.stageFinished(objective.stage());
-        } finally {
-            parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
+            listener.stageFinished(stage);
         }
     }
 
@@ -131,6 +135,23 @@ public final class TrainingLoop {
      */
     private static boolean isDue(int every, long step) {
         return every > 0 && (step + 1) % every == 0;
+    }
+
+    private void validate(StageRun run, Objective objective, NDManager manager, long step) {
+        if (validation.isEmpty()) {
+            return;
+        }
+        PackedDataset data = validation.get();
+        int count = Math.min(VALIDATION_SEQUENCES, data.size());
+        List<Losses> all = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            try (NDManager scope = manager.newSubManager()) {
+                all.add(objective.loss(TrainingBatch.of(scope, data, new int[] {i})));
+            }
+        }
+        Losses losses = Losses.mean(all);
+        run.measured(losses);
+        listener.validated(new TrainingListener.Validation(objective.stage(), step, losses));
     }
 
     /**
@@ -155,65 +176,5 @@ public final class TrainingLoop {
         } finally {
             parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
         }
-    }
-
-    private Losses step(
-            Objective objective,
-            NDManager manager,
-            AdamW optimizer,
-            BatchOrder order,
-            double learningRate,
-            StepContext context) {
-        // What libtorch draws inside a step (dropout) follows from the step's number.
-        manager.getEngine().setRandomSeed((int) (seed * 31 + context.step()));
-        int batches = settings.gradientAccumulationSteps();
-        List<Losses> all = new ArrayList<>();
-        for (int i = 0; i < batches; i++) {
-            try (NDManager scope = manager.newSubManager()) {
-                int[] indices = order.batch(context.step() * batches + i);
-                all.add(
-                        objective.backward(
-                                TrainingBatch.of(scope, train, indices),
-                                context.withMicroBatch(i)));
-            }
-        }
-        Losses losses = Losses.mean(all);
-        refuseNonFinite("loss", losses.total(), objective.stage(), context.step());
-        float norm = optimizer.step(context.step(), learningRate);
-        refuseNonFinite("gradient norm", norm, objective.stage(), context.step());
-        return losses;
-    }
-
-    private static void refuseNonFinite(String what, double value, String stage, long step) {
-        if (!Double.isFinite(value)) {
-            throw new NonFiniteException(
-                    stage
-                            + ", step "
-                            + (step + 1)
-                            + ": the "
-                            + what
-                            + " is "
-                            + value
-                            + "; the learning rate may be too high. Lower `learning_rate` or raise"
-                            + " `warmup_ratio`, and go on from the last checkpoint with --resume.");
-        }
-    }
-
-    private void validate(
-            Objective objective, NDManager manager, Measurements measurements, long step) {
-        if (validation.isEmpty()) {
-            return;
-        }
-        PackedDataset data = validation.get();
-        int count = Math.min(VALIDATION_SEQUENCES, data.size());
-        List<Losses> all = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            try (NDManager scope = manager.newSubManager()) {
-                all.add(objective.loss(TrainingBatch.of(scope, data, new int[] {i})));
-            }
-        }
-        Losses losses = Losses.mean(all);
-        measurements.measured(losses.total());
-        listener.validated(new TrainingListener.Validation(objective.stage(), step, losses));
     }
 }

@@ -4,7 +4,10 @@ import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.schedule.LearningRateSchedule;
 import dev.tegu.distill.schedule.Scheduler;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What every training stage is told: how much to read, and how AdamW takes its steps. Its keys
@@ -13,8 +16,11 @@ import java.util.List;
  * @param tokens tokens to read, at least 1; rounded up to whole steps
  * @param batchSize sequences a batch, at least 1
  * @param learningRate peak learning rate, above 0
+ * @param learningRates peaks of their own by {@link ParameterKind}, for example {@code {gate:
+ *     1.0e-3}}; kinds that are not named have {@code learning_rate}
  * @param scheduler shape of the decay after the warm-up
  * @param warmupRatio part of the steps that the rate rises in, 0 to 1
+ * @param decayRatio part of the steps, the last ones, in which {@link Scheduler#WSD} decays, 0 to 1
  * @param minLrRatio floor of the learning rate as a part of its peak, 0 to 1
  * @param weightDecay AdamW's decoupled weight decay, 0 or more
  * @param betas AdamW's two decay rates of the moments, each at least 0 and under 1
@@ -25,7 +31,9 @@ import java.util.List;
  * @param validateEvery steps between two measurements on the validation data; 0 for one before the
  *     first and one after the last step only, which are always taken
  * @param keepBest whether the stage ends with the parameters that measured best on the validation
- *     data, instead of the last ones
+ *     data, instead of the last ones; of attention transfer, each layer's by its own loss
+ * @param earlyStopPatience measurements in a row without progress after which parameters are
+ *     trained no more; of attention transfer, each layer by its own loss. 0 for never
  * @param plateauPatience measurements without progress that {@link Scheduler#PLATEAU} sits through,
  *     0 or more
  * @param plateauFactor what {@link Scheduler#PLATEAU} then multiplies the rate by, above 0 and
@@ -35,8 +43,10 @@ public record TrainingSettings(
         long tokens,
         @Default("4") int batchSize,
         @Default("1.0e-4") double learningRate,
+        @Default("{}") Map<String, Double> learningRates,
         @Default("cosine") Scheduler scheduler,
         @Default("0.05") double warmupRatio,
+        @Default("0.1") double decayRatio,
         @Default("0.1") double minLrRatio,
         @Default("0.0") double weightDecay,
         @Default("[0.9, 0.999]") List<Double> betas,
@@ -46,6 +56,7 @@ public record TrainingSettings(
         @Default("1") int gradientAccumulationSteps,
         @Default("0") int validateEvery,
         @Default("false") boolean keepBest,
+        @Default("0") int earlyStopPatience,
         @Default("10") int plateauPatience,
         @Default("0.1") double plateauFactor) {
 
@@ -59,7 +70,14 @@ public record TrainingSettings(
         Checks.require(logEvery >= 1, "log_every", "1 or more", logEvery);
         Checks.require(saveEvery >= 0, "save_every", "0 or more", saveEvery);
         Checks.positive("learning_rate", learningRate);
+        learningRates = Collections.unmodifiableMap(new LinkedHashMap<>(learningRates));
+        learningRates.forEach(
+                (kind, rate) -> {
+                    ParameterKind.named(kind, "learning_rates." + kind);
+                    Checks.positive("learning_rates." + kind, rate);
+                });
         Checks.part("warmup_ratio", warmupRatio);
+        Checks.part("decay_ratio", decayRatio);
         Checks.part("min_lr_ratio", minLrRatio);
         Checks.notNegative("weight_decay", weightDecay);
         Checks.notNegative("max_grad_norm", maxGradNorm);
@@ -71,12 +89,21 @@ public record TrainingSettings(
                 "1 or more",
                 gradientAccumulationSteps);
         Checks.require(validateEvery >= 0, "validate_every", "0 or more", validateEvery);
+        Checks.require(
+                earlyStopPatience >= 0, "early_stop_patience", "0 or more", earlyStopPatience);
         boolean waits = scheduler == Scheduler.PLATEAU;
-        if ((waits || keepBest) && validateEvery == 0) {
+        if ((waits || keepBest || earlyStopPatience > 0) && validateEvery == 0) {
+            String asks =
+                    waits
+                            ? "scheduler: plateau"
+                            : keepBest
+                                    ? "keep_best: true"
+                                    : "early_stop_patience: " + earlyStopPatience;
             throw new InvalidValueException(
                     "validate_every",
-                    (waits ? "`scheduler: plateau`" : "`keep_best: true`")
-                            + " goes by measurements on the validation data; give the steps between"
+                    "`"
+                            + asks
+                            + "` goes by measurements on the validation data; give the steps between"
                             + " two of them");
         }
         Checks.require(plateauPatience >= 0, "plateau_patience", "0 or more", plateauPatience);
@@ -112,6 +139,20 @@ public record TrainingSettings(
     /** The learning rate of every step. */
     public LearningRateSchedule schedule(int sequenceLength) {
         return LearningRateSchedule.of(
-                learningRate(), steps(sequenceLength), warmupRatio(), minLrRatio(), scheduler());
+                learningRate,
+                steps(sequenceLength),
+                warmupRatio,
+                minLrRatio,
+                scheduler,
+                decayRatio);
+    }
+
+    /**
+     * Peak learning rate of one parameter.
+     *
+     * @param parameter its name in the checkpoint
+     */
+    double learningRateOf(String parameter) {
+        return learningRates.getOrDefault(ParameterKind.of(parameter).word(), learningRate);
     }
 }

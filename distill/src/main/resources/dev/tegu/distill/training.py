@@ -18,27 +18,28 @@
       a.zero_()
     return arrays[0]
 
-  def adamw(self, h: Tensor, params: List[Tensor], grads: List[Tensor], m: List[Tensor], v: List[Tensor]) -> Tensor:
-    # h: lr, beta1, beta2, eps, weight_decay, 1 - beta1^t, 1 - beta2^t, max_norm (0: no clipping),
-    # 1 / gradients added up in grads. Changes params, m and v in place, empties grads; the result is
-    # the norm of the mean gradient before clipping.
-    lr = float(h[0])
-    beta1 = float(h[1])
-    beta2 = float(h[2])
+  def stack(self, arrays: List[Tensor]) -> Tensor:
+    return torch.stack(arrays)
+
+  def gradient_norm(self, grads: List[Tensor]) -> Tensor:
     total = torch.zeros([], dtype=6, device=grads[0].device)
     for g in grads:
       total = total + (g * g).sum()
-    norm = torch.sqrt(total) * float(h[8])
-    scale = torch.ones_like(norm)
-    if float(h[7]) > 0.0:
-      scale = torch.clamp(float(h[7]) / (norm + 1e-6), None, 1.0)
-    scale = scale * float(h[8])
+    return torch.sqrt(total)
+
+  def adamw(self, h: Tensor, rates: Tensor, params: List[Tensor], grads: List[Tensor], m: List[Tensor], v: List[Tensor]) -> Tensor:
+    # h: beta1, beta2, eps, weight_decay, 1 - beta1^t, 1 - beta2^t, what makes a mean of the sums in
+    # grads, what clips that; rates: the learning rate of each parameter, float64. Changes params, m
+    # and v in place, empties grads.
+    beta1 = float(h[0])
+    beta2 = float(h[1])
     for i in range(len(params)):
-      g = grads[i] * scale
+      lr = float(rates[i])
+      g = grads[i] * float(h[6]) * float(h[7])
       m[i].mul_(beta1).add_(g, alpha=1.0 - beta1)
       v[i].mul_(beta2).addcmul_(g, g, value=1.0 - beta2)
-      root = torch.sqrt(v[i] / float(h[6])) + float(h[3])
-      params[i].mul_(1.0 - lr * float(h[4]))
-      params[i].addcdiv_(m[i], root, value=-lr / float(h[5]))
+      root = torch.sqrt(v[i] / float(h[5])) + float(h[2])
+      params[i].mul_(1.0 - lr * float(h[3]))
+      params[i].addcdiv_(m[i], root, value=-lr / float(h[4]))
       grads[i].zero_()
-    return norm
+    return h

@@ -84,7 +84,8 @@ final class ConsoleTest {
         try (TrainingConsole training = new TrainingConsole(piped())) {
             training.stageStarted(new Stage("attention_transfer", 0, 2, 2048));
             now.addAndGet(SECOND);
-            training.stepFinished(new Step("attention_transfer", 2, Losses.of(0.5), 0.01, 4096));
+            training.stepFinished(
+                    new Step("attention_transfer", 2, Losses.of(0.5), 0.01, 4096, 1.5));
             training.validated(new Validation("attention_transfer", 2, Losses.of(0.25)));
             training.stageFinished("attention_transfer");
         }

@@ -27,8 +27,15 @@ public interface TrainingListener {
      * @param losses mean over the step's batches, before the update
      * @param learningRate rate of this update
      * @param tokens tokens read by the stage so far, this step included
+     * @param gradientNorm largest norm of a parameter group's gradient, before clipping
      */
-    record Step(String stage, long step, Losses losses, double learningRate, long tokens) {}
+    record Step(
+            String stage,
+            long step,
+            Losses losses,
+            double learningRate,
+            long tokens,
+            double gradientNorm) {}
 
     /**
      * A measurement on the validation data.

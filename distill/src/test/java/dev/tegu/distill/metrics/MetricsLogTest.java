@@ -30,7 +30,7 @@ final class MetricsLogTest {
     @Test
     void linesAreInTheFileBeforeItIsClosed() throws IOException {
         try (MetricsLog log = MetricsLog.create(file)) {
-            log.stepFinished(new Step(FIRST, 1, Losses.of(0.5), 0.25, 64));
+            log.stepFinished(new Step(FIRST, 1, Losses.of(0.5), 0.25, 64, 1.5));
             log.validated(new Validation(FIRST, 1, Losses.of(Double.NaN)));
 
             assertEquals(
@@ -114,6 +114,6 @@ final class MetricsLogTest {
     }
 
     private static Step step(String stage, long step) {
-        return new Step(stage, step, Losses.of(1.0 / step), 0.01, 64 * step);
+        return new Step(stage, step, Losses.of(1.0 / step), 0.01, 64 * step, 1.5);
     }
 }

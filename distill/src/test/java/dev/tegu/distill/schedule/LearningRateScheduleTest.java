@@ -28,26 +28,36 @@ final class LearningRateScheduleTest {
         "CONSTANT, 2, 1.0",
         "CONSTANT, 9, 1.0",
         "PLATEAU, 0, 0.5",
-        "PLATEAU, 9, 1.0"
+        "PLATEAU, 9, 1.0",
+        "WSD, 0, 0.5",
+        "WSD, 4, 1.0",
+        "WSD, 5, 1.0",
+        "WSD, 9, 0.27639320225",
+        "WSD, 10, 0.2"
     })
     void followsItsFormula(Scheduler scheduler, long step, double expected) {
         assertEquals(
-                expected, LearningRateSchedule.of(1.0, 10, 0.2, 0.2, scheduler).at(step), EXACT);
+                expected,
+                LearningRateSchedule.of(1.0, 10, 0.2, 0.2, scheduler, 0.5).at(step),
+                EXACT);
     }
 
     @Test
     void withoutWarmupTheFirstStepHasThePeak() {
-        assertEquals(3e-4, LearningRateSchedule.of(3e-4, 5, 0, 0, Scheduler.COSINE).at(0), EXACT);
+        assertEquals(
+                3e-4, LearningRateSchedule.of(3e-4, 5, 0, 0, Scheduler.COSINE, 0.1).at(0), EXACT);
     }
 
     @Test
     void aPartOfAStepOfWarmupIsAWholeOne() {
-        assertEquals(2, LearningRateSchedule.of(1, 100, 0.011, 0, Scheduler.COSINE).warmupSteps());
+        assertEquals(
+                2, LearningRateSchedule.of(1, 100, 0.011, 0, Scheduler.COSINE, 0.1).warmupSteps());
     }
 
     @Test
     void warmupMayTakeTheWholeStage() {
-        LearningRateSchedule schedule = LearningRateSchedule.of(1, 4, 1, 0.1, Scheduler.COSINE);
+        LearningRateSchedule schedule =
+                LearningRateSchedule.of(1, 4, 1, 0.1, Scheduler.COSINE, 0.1);
 
         assertEquals(1.0, schedule.at(3), EXACT);
         assertEquals(0.1, schedule.at(4), EXACT);
@@ -58,6 +68,6 @@ final class LearningRateScheduleTest {
     void valuesOutOfRangeAreRefused(double rate, long steps, double warmup, double floor) {
         assertThrows(
                 IllegalArgumentException.class,
-                () -> LearningRateSchedule.of(rate, steps, warmup, floor, Scheduler.COSINE));
+                () -> LearningRateSchedule.of(rate, steps, warmup, floor, Scheduler.COSINE, 0.1));
     }
 }

@@ -77,6 +77,6 @@ final class PlateauTest {
         Plateau end = after(Plateau.start(0.5, 0, 0), 3, Double.NaN);
 
         assertEquals(0.5, end.scale());
-        assertEquals(3, end.best());
+        assertEquals(3, end.stall().best());
     }
 }
