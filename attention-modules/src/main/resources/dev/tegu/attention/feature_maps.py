@@ -74,7 +74,8 @@
       z = self.project(x, side, p)
       if self.feature_map == "hedgehog":
         # LoLCATs' floor: no feature is ever exactly zero
-        y = torch.clamp(torch.cat([torch.softmax(z, -1), torch.softmax(-z, -1)], -1), 1e-12)
+        both = torch.softmax(torch.stack([z, -z], -2), -1)
+        y = torch.clamp(both.flatten(-2), 1e-12)
       elif self.feature_map == "hedgehog_joint":
         y = torch.softmax(torch.cat([2.0 * z, -2.0 * z], -1), -1)
       elif self.feature_map == "hedgehog_exp":

@@ -240,7 +240,6 @@
         if not self.banded:
           old_k = old_k[:, :, :T]
           old_v = old_v[:, :, :T]
-      old_v = self.head_repeat(torch.constant_pad_nd(old_v, [0, 1], 1.0))
       key_column = torch.arange(old_k.size(2), device=q.device).unsqueeze(0)
       key_pos = key_column - shift - start0
       real_key = torch.logical_and(key_pos >= 0, key_column >= pads)
@@ -251,11 +250,14 @@
           key_pos = ever[:, :old_k.size(2)]
         real_key = torch.logical_and(real_key, key_pos >= E)
       real_key = real_key.unsqueeze(1).unsqueeze(3)
+      # what is no key adds nothing if its value and its one are zero
+      old_v = torch.constant_pad_nd(old_v, [0, 1], 1.0) * real_key.to(v.dtype)
+      old_v = self.head_repeat(old_v)
       if self.absorb:
-        fk = self.log_features(old_k, "k", p).masked_fill(torch.logical_not(real_key), -inf)
+        fk = self.log_features(old_k, "k", p)
       else:
-        fk = self.features(old_k, "k", p) * real_key.to(v.dtype)
-      entering = fk[:, :, :T]
+        fk = self.features(old_k, "k", p)
+      entering = self.first_rows(fk, T)
       if self.outside_window and all_g is not None:
         if self.absorb:
           entering = entering + self.lived(all_g, T)
@@ -265,7 +267,7 @@
       if document is not None:
         begin = start + shift
       kv = torch.cat([kv_state, k_sum.unsqueeze(3)], 3)
-      out, kv = self.linear_branch(fq, entering, old_v[:, :, :T], g, kv, begin, start0.squeeze(1) + shift)
+      out, kv = self.linear_branch(fq, entering, self.first_rows(old_v, T), g, kv, begin, start0.squeeze(1) + shift)
       if self.banded:
         since = span
         if self.anchor == "reference":
@@ -275,8 +277,7 @@
         else:
           out = out + self.band_branch(fq, fk, old_v, all_g, pos, since)
       D = v.size(3)
-      num_l = out[..., :D]
-      den_l = out[..., D:]
+      num_l, den_l = torch.split_with_sizes(out, [D, 1], 3)
       kv_state = kv[..., :D]
       k_sum = kv[..., D]
     if self.combine_kind == "none":

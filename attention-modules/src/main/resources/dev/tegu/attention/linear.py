@@ -36,7 +36,7 @@
     seen = torch.logical_and(seen, distance <= at - self.keep_first)
     weights = torch.matmul(qb, kw.transpose(3, 4))
     weights = weights.masked_fill(torch.logical_not(seen).unsqueeze(1), 0.0)
-    return torch.matmul(weights, vw).reshape([B, H, N * C, V])[:, :, :T]
+    return self.first_rows(torch.matmul(weights, vw).reshape([B, H, N * C, V]), T)
 
   def vector_weights(self, q: Tensor, k: Tensor, b: Tensor) -> Tensor:
     # q, k [B, H, N, C, F] and summed log-gates b [B, S, N, C, F] -> sum_F q_i k_j exp(b_i - b_j) for
@@ -138,7 +138,23 @@
         state = state * kept[n] + added[n]
       out = out + torch.matmul(reads, torch.stack(entering, 2))
     else:
-      states = torch.cat([kv.unsqueeze(2), sums], 2).cumsum(2)
-      state = states[:, :, N]
-      out = out + torch.matmul(reads, states[:, :, :N])
-    return (out.reshape([B, H, N * C, V])[:, :, :T], state)
+      entering, state = self.running_sums(kv, sums)
+      out = out + torch.matmul(reads, entering)
+    return (self.first_rows(out.reshape([B, H, N * C, V]), T), state)
+
+  def running_sums(self, before: Tensor, x: Tensor) -> Tuple[Tensor, Tensor]:
+    # before [B, H, F, V] and x [B, H, N, F, V] -> what stands before each x, [B, H, N, F, V], and
+    # after the last one. A product with ones under the diagonal: for as many chunks as there are in
+    # a segment it is faster than a cumulative sum, whose gradient turns everything around twice.
+    N = x.size(2)
+    if N <= 64:
+      Z = x.size(0) * x.size(1)
+      flat = x.reshape([Z, N, x.size(3) * x.size(4)])
+      earlier = torch.ones([N, N], dtype=x.dtype, device=x.device).tril(-1).expand([Z, N, N])
+      start = before.reshape([Z, 1, flat.size(2)]).expand(flat.size())
+      sums = torch.baddbmm(start, earlier, flat).reshape(x.size())
+      result = (sums, before + x.sum([2]))
+    else:
+      sums = torch.cat([before.unsqueeze(2), x], 2).cumsum(2)
+      result = (sums[:, :, :N], sums[:, :, N])
+    return result

@@ -8,6 +8,13 @@
       y = torch.constant_pad_nd(x, [0, 0, 0, rows - x.size(-2)], 0)
     return y
 
+  def first_rows(self, x: Tensor, rows: int) -> Tensor:
+    # the opposite; a slice of all rows would cost a copy in the backward pass
+    y = x
+    if rows < x.size(-2):
+      y = x[..., :rows, :]
+    return y
+
   def pick(self, x: Tensor, index: Tensor) -> Tensor:
     # rows of [B, Z, T, ...] by index [B, L], each batch row its own
     i = index.unsqueeze(1)

@@ -71,7 +71,11 @@
       scores = torch.cat([scores, score], 5)
     scores = scores.masked_fill(torch.logical_not(seen).unsqueeze(1).unsqueeze(3), -inf)
     e, den = self.exponentials(scores, [1, K, 1, G, 1], p)
-    near = e[:, :, :, :, :, :width].reshape([B, K, N, G * C, width])
+    # a slice of all columns would cost a copy in the backward pass
+    near = e
+    if E > 0:
+      near = e[:, :, :, :, :, :width]
+    near = near.reshape([B, K, N, G * C, width])
     num = torch.matmul(near, vw).reshape([B, K, N, G, C, v.size(3)])
     num = num.permute([0, 1, 3, 2, 4, 5]).reshape([B, K, G, N * C, v.size(3)])
     den = den.permute([0, 1, 3, 2, 4, 5]).reshape([B, H, N * C, 1])
@@ -84,4 +88,4 @@
         own = self.pad_rows(first[1], N * C * E).reshape([B, K, 1, N * C, E, v.size(3)])
         num = num + (far.reshape([B, K, G, N * C, E, 1]) * own).sum([4])
     num = num.reshape([B, H, N * C, v.size(3)])
-    return (num[:, :, :T], den[:, :, :T])
+    return (self.first_rows(num, T), self.first_rows(den, T))

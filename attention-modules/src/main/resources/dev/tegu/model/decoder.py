@@ -18,8 +18,8 @@
       z = x.to(6)
       if "lora_dropout" in w:
         z = torch.dropout(z, float(w["lora_dropout"]), True)
-      low = torch.linear(z, w[name + ".lora_A"], None)
-      y = y + (torch.linear(low, w[name + ".lora_B"], None) * w["lora_scale"]).to(y.dtype)
+      low = torch.linear(z, w[name + ".lora_A"], None) * w["lora_scale"]
+      y = y + torch.linear(low, w[name + ".lora_B"], None).to(y.dtype)
     return y
 
   def heads(self, x: Tensor, count: int) -> Tensor:
@@ -107,6 +107,11 @@
     # the teacher's attention, no T x T matrix
     q = self.rotate(q, cos, sin)
     k = self.rotate(k, cos, sin)
+    if self.num_heads != self.num_kv_heads and not q.is_cuda:
+      # on a CPU only heads of equal number go without that matrix
+      k = k.repeat_interleave(self.num_heads // self.num_kv_heads, 1)
+      v = v.repeat_interleave(self.num_heads // self.num_kv_heads, 1)
+      return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=False)
     return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
 
   def softmax_continued(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor) -> List[Tensor]:
