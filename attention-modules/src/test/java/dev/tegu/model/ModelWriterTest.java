@@ -89,7 +89,9 @@ class ModelWriterTest {
         Path same = convert(teacher, "same", LOLCATS.replace("WINDOW", "" + TinyModels.TOKENS));
         Path near = convert(teacher, "near", LOLCATS.replace("WINDOW", "4"));
 
-        assertTrue(TinyModels.distance(expected, TinyModels.logits(same)) <= 1e-5);
+        double off = TinyModels.distance(expected, TinyModels.logits(same));
+        double largest = TinyModels.distance(expected, new float[expected.length]);
+        assertTrue(off <= 1e-5 * Math.max(1, largest), off + " of " + largest);
         assertTrue(TinyModels.distance(expected, TinyModels.logits(near)) > 1e-2);
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(same)) {
             assertEquals(!ties, files.has("lm_head.weight"));
