@@ -5,15 +5,11 @@ import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.console.Durations;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
-import dev.tegu.distill.AttentionTransfer;
-import dev.tegu.distill.LoraFinetuneSettings;
-import dev.tegu.distill.NextToken;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
-import dev.tegu.lora.LoraAdapters;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelWriter;
@@ -71,32 +67,19 @@ public final class Plan {
                         "method: %d of %d layers linearized, %,d new parameters",
                         linear, model.layers().size(), added);
                 if (config.data().isPresent()) {
-                    stages(model, TrainingData.load(config.data().get(), tokenizer));
+                    TrainingData data = TrainingData.load(config.data().get(), tokenizer);
+                    line("data: %s", data);
+                    Stages.each(
+                            experiment,
+                            model,
+                            (objective, block, settings) ->
+                                    stage(model, data, objective, settings));
                 }
             }
             memory();
             disk(files);
         }
         line("time: about %s of training on this machine", Durations.of(seconds));
-    }
-
-    private void stages(DecoderModel model, TrainingData data) throws IOException {
-        line("data: %s", data);
-        ExperimentConfig config = experiment.config();
-        if (config.attentionTransfer().isPresent()) {
-            try (AttentionTransfer transfer = new AttentionTransfer(model)) {
-                stage(model, data, transfer, config.attentionTransfer().get().training());
-            }
-        }
-        if (config.loraFinetune().isPresent()) {
-            LoraFinetuneSettings settings = config.loraFinetune().get();
-            LoraAdapters adapters =
-                    LoraAdapters.create(model, Training.adapterSettings(settings), config.seed());
-            Objective objective =
-                    new NextToken(
-                            "lora_finetune", model, adapters.parameters(), settings.loraDropout());
-            stage(model, data, objective, settings.training());
-        }
     }
 
     private void stage(

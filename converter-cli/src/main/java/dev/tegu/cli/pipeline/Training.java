@@ -7,10 +7,6 @@ import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.config.ConfigBinder;
-import dev.tegu.distill.AttentionTransfer;
-import dev.tegu.distill.AttentionTransferSettings;
-import dev.tegu.distill.LoraFinetuneSettings;
-import dev.tegu.distill.NextToken;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
@@ -20,7 +16,6 @@ import dev.tegu.distill.metrics.MetricsLog;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.lora.LoraAdapters;
-import dev.tegu.lora.LoraSettings;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelConfig;
 import dev.tegu.model.ModelWriter;
@@ -68,29 +63,11 @@ public final class Training {
                                     device,
                                     config.seed());
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
-                Stages stages = new Stages(run, model, tokenizer);
+                StageRuns stages = new StageRuns(run, model, tokenizer);
                 run.begin();
-                if (config.attentionTransfer().isPresent()) {
-                    try (AttentionTransfer transfer = new AttentionTransfer(model)) {
-                        AttentionTransferSettings settings = config.attentionTransfer().get();
-                        stages.train(transfer, settings, settings.training());
-                    }
-                }
+                Optional<LoraAdapters> adapters = Stages.each(experiment, model, stages::train);
                 writer.parameters(model);
-                if (config.loraFinetune().isPresent()) {
-                    LoraFinetuneSettings settings = config.loraFinetune().get();
-                    LoraAdapters adapters =
-                            LoraAdapters.create(model, adapterSettings(settings), config.seed());
-                    stages.train(
-                            new NextToken(
-                                    "lora_finetune",
-                                    model,
-                                    adapters.parameters(),
-                                    settings.loraDropout()),
-                            settings,
-                            settings.training());
-                    adapters.addTo(writer);
-                }
+                adapters.ifPresent(a -> a.addTo(writer));
                 writer.write(run.student());
             }
         }
@@ -102,17 +79,13 @@ public final class Training {
                 .withLinearAttention(Optional.of(experiment.method()));
     }
 
-    static LoraSettings adapterSettings(LoraFinetuneSettings settings) {
-        return new LoraSettings(settings.r(), settings.loraAlpha(), settings.targetModules());
-    }
-
     /** Data and checkpoints that the stages share. */
-    private final class Stages {
+    private final class StageRuns {
         private final RunDirectory run;
         private final DecoderModel model;
         private final Optional<TrainingData> data;
 
-        Stages(RunDirectory run, DecoderModel model, HuggingFaceTextTokenizer tokenizer) {
+        StageRuns(RunDirectory run, DecoderModel model, HuggingFaceTextTokenizer tokenizer) {
             this.run = run;
             this.model = model;
             this.data = experiment.config().data().map(d -> TrainingData.load(d, tokenizer));

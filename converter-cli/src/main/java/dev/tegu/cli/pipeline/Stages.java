@@ -1,0 +1,62 @@
+package dev.tegu.cli.pipeline;
+
+import dev.tegu.cli.experiment.Experiment;
+import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.distill.AttentionTransfer;
+import dev.tegu.distill.LoraFinetuneSettings;
+import dev.tegu.distill.NextToken;
+import dev.tegu.distill.Objective;
+import dev.tegu.distill.TrainingSettings;
+import dev.tegu.lora.LoraAdapters;
+import dev.tegu.lora.LoraSettings;
+import dev.tegu.model.DecoderModel;
+import java.io.IOException;
+import java.util.Optional;
+
+/** The training stages of an experiment in their order, each made when its turn has come. */
+final class Stages {
+    /** What is done with one stage. */
+    interface Visitor {
+        /**
+         * @param objective open for the time of the call
+         * @param block the stage's block of the configuration
+         * @param settings those of the block that all stages have
+         */
+        void stage(Objective objective, Record block, TrainingSettings settings) throws IOException;
+    }
+
+    private Stages() {}
+
+    /**
+     * @param model a student; left with its adapters attached
+     * @return the adapters, if the experiment makes some
+     */
+    static Optional<LoraAdapters> each(Experiment experiment, DecoderModel model, Visitor visitor)
+            throws IOException {
+        ExperimentConfig config = experiment.config();
+        if (config.attentionTransfer().isPresent()) {
+            try (AttentionTransfer transfer = new AttentionTransfer(model)) {
+                visitor.stage(
+                        transfer,
+                        config.attentionTransfer().get(),
+                        config.attentionTransfer().get().training());
+            }
+        }
+        if (config.loraFinetune().isEmpty()) {
+            return Optional.empty();
+        }
+        LoraFinetuneSettings settings = config.loraFinetune().get();
+        LoraAdapters adapters =
+                LoraAdapters.create(
+                        model,
+                        new LoraSettings(
+                                settings.r(), settings.loraAlpha(), settings.targetModules()),
+                        config.seed());
+        visitor.stage(
+                new NextToken(
+                        "lora_finetune", model, adapters.parameters(), settings.loraDropout()),
+                settings,
+                settings.training());
+        return Optional.of(adapters);
+    }
+}
