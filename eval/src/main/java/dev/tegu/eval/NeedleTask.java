@@ -54,6 +54,7 @@ final class NeedleTask implements EvalTask {
         config.put("characters", needle.characters());
         config.put("samples", needle.samples());
         config.put("texts", texts.stream().map(NamedText::name).toList());
+        config.put("beyond", needle.beyond());
         config.put("seed", settings.seed());
         return new ProbeSet(
                         name(),
@@ -61,6 +62,7 @@ final class NeedleTask implements EvalTask {
                         needle.samples(),
                         "needle.characters",
                         needle.characters(),
+                        needle.beyond(),
                         config)
                 .score(input, settings, progress);
     }

@@ -4,6 +4,7 @@ import dev.tegu.config.InvalidValueException;
 import dev.tegu.eval.probe.ProbeDocument;
 import dev.tegu.eval.probe.TokenizedProbe;
 import dev.tegu.model.TokenScores;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -21,6 +22,7 @@ import java.util.Map;
  * @param originalSamples number of documents before a limit
  * @param lengthKey setting that makes documents shorter, relative to {@link EvalSettings}
  * @param length the setting's value, for the error
+ * @param beyond distances of which questions further away are counted on their own as well
  * @param config settings that the numbers depend on
  */
 record ProbeSet(
@@ -29,6 +31,7 @@ record ProbeSet(
         int originalSamples,
         String lengthKey,
         int length,
+        List<Integer> beyond,
         Map<String, Object> config) {
 
     /**
@@ -44,24 +47,47 @@ record ProbeSet(
         BatchScorer.Scored<TokenScores> scored =
                 new BatchScorer(input.model(), settings.batchSize(), task, progress)
                         .score(probes.stream().map(TokenizedProbe::ids).toList());
-        double[] shares = new double[probes.size()];
         long scoredTokens = 0;
-        for (int i = 0; i < shares.length; i++) {
-            shares[i] = probes.get(i).exactShare(scored.scores().get(i));
-            for (TokenizedProbe.Span span : probes.get(i).answers()) {
+        for (TokenizedProbe probe : probes) {
+            for (TokenizedProbe.Span span : probe.answers()) {
                 scoredTokens += span.to() - span.from();
             }
         }
-        MeanAndError accuracy = MeanAndError.of(shares);
+        List<Metric> metrics = new ArrayList<>();
+        metrics.add(accuracy("acc", probes, scored.scores(), 0));
+        for (int distance : beyond) {
+            metrics.add(accuracy("acc_beyond_" + distance, probes, scored.scores(), distance));
+        }
         return new TaskResult(
                 task,
                 1,
-                List.of(new Metric("acc", accuracy.mean(), accuracy.standardError(), true)),
+                metrics,
                 originalSamples,
-                shares.length,
+                probes.size(),
                 scoredTokens,
                 config,
                 scored.timing());
+    }
+
+    /** Over the questions whose fact is at least that far away, documents without one left out. */
+    private Metric accuracy(
+            String name, List<TokenizedProbe> probes, List<TokenScores> scores, int distance) {
+        List<Double> shares = new ArrayList<>();
+        for (int i = 0; i < probes.size(); i++) {
+            probes.get(i).exactShare(scores.get(i), distance).ifPresent(shares::add);
+        }
+        if (shares.isEmpty()) {
+            throw new InvalidValueException(
+                    task + ".beyond",
+                    "no question's answer stands "
+                            + distance
+                            + " tokens or more away; lower the distance or raise `"
+                            + lengthKey
+                            + "`");
+        }
+        MeanAndError accuracy =
+                MeanAndError.of(shares.stream().mapToDouble(Double::doubleValue).toArray());
+        return new Metric(name, accuracy.mean(), accuracy.standardError(), true);
     }
 
     private void checkLength(List<TokenizedProbe> probes, int positions) {

@@ -2,6 +2,7 @@ package dev.tegu.eval;
 
 import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
+import java.util.List;
 
 /**
  * Which documents the task {@code recall} makes.
@@ -10,9 +11,15 @@ import dev.tegu.config.InvalidValueException;
  * @param questions questions scored of a document, 1 to {@code records}; each follows the ones
  *     before with their right answers
  * @param samples number of documents, 1 or more
+ * @param beyond distances in tokens, 1 or more each: for each, the accuracy over the questions
+ *     whose record ends at least so far before the answer is a metric of its own, {@code
+ *     acc_beyond_N}; a window of N tokens does not see those
  */
 public record RecallSettings(
-        @Default("16") int records, @Default("1") int questions, @Default("50") int samples) {
+        @Default("16") int records,
+        @Default("1") int questions,
+        @Default("50") int samples,
+        @Default("[]") List<Integer> beyond) {
     /**
      * @throws InvalidValueException if a number is out of range
      */
@@ -20,5 +27,7 @@ public record RecallSettings(
         Ranges.within("records", records, 1, 10_000);
         Ranges.within("questions", questions, 1, records);
         Ranges.atLeast("samples", samples, 1);
+        beyond = List.copyOf(beyond);
+        beyond.forEach(distance -> Ranges.atLeast("beyond", distance, 1));
     }
 }

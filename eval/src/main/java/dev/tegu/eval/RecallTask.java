@@ -42,6 +42,7 @@ final class RecallTask implements EvalTask {
         config.put("records", recall.records());
         config.put("questions", recall.questions());
         config.put("samples", recall.samples());
+        config.put("beyond", recall.beyond());
         config.put("seed", settings.seed());
         return new ProbeSet(
                         name(),
@@ -49,6 +50,7 @@ final class RecallTask implements EvalTask {
                         recall.samples(),
                         "recall.records",
                         recall.records(),
+                        recall.beyond(),
                         config)
                 .score(input, settings, progress);
     }

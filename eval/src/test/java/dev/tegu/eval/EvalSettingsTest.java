@@ -57,11 +57,11 @@ class EvalSettingsTest {
                 wrong("batch_size", () -> Settings.batched(Settings.of("recall"), 0)),
                 wrong("context", () -> new PerplexitySettings(1, 10)),
                 wrong("max_tokens", () -> new PerplexitySettings(2, 0)),
-                wrong("characters", () -> new NeedleSettings(99, 1)),
-                wrong("samples", () -> new NeedleSettings(100, 0)),
-                wrong("records", () -> new RecallSettings(0, 1, 1)),
-                wrong("questions", () -> new RecallSettings(4, 5, 1)),
-                wrong("samples", () -> new RecallSettings(4, 4, 0)));
+                wrong("characters", () -> new NeedleSettings(99, 1, List.of())),
+                wrong("samples", () -> new NeedleSettings(100, 0, List.of())),
+                wrong("records", () -> new RecallSettings(0, 1, 1, List.of())),
+                wrong("questions", () -> new RecallSettings(4, 5, 1, List.of())),
+                wrong("samples", () -> new RecallSettings(4, 4, 0, List.of())));
     }
 
     private static Arguments wrong(String key, Executable executable) {

@@ -208,7 +208,7 @@ class ProbeTasksTest {
                         base.tasks(),
                         base.limit(),
                         base.perplexity(),
-                        new NeedleSettings(500, 40),
+                        new NeedleSettings(500, 40, List.of()),
                         base.recall(),
                         base.batchSize(),
                         base.seed());
@@ -226,6 +226,68 @@ class ProbeTasksTest {
                     count >= 7 && count <= 13,
                     "of 40 needles each quarter should hold about 10: " + count);
         }
+    }
+
+    /** A model that sees 40 characters back is right within them and wrong beyond. */
+    @Test
+    void accuracyBeyondADistanceLeavesOutWhatAWindowSees() {
+        EvalSettings base = Settings.recall(5, 5, 8);
+        EvalSettings settings =
+                new EvalSettings(
+                        base.tasks(),
+                        base.limit(),
+                        base.perplexity(),
+                        base.needle(),
+                        new RecallSettings(5, 5, 8, List.of(1, 40)),
+                        base.batchSize(),
+                        base.seed());
+        CopyingRule copying = new CopyingRule(NEVER);
+        FakeModel.Rule window =
+                new FakeModel.Rule() {
+                    @Override
+                    public double probability(int[] prefix, int next) {
+                        return copying.probability(prefix, next);
+                    }
+
+                    @Override
+                    public int best(int[] prefix) {
+                        String text = TOKENIZER.decode(prefix, true);
+                        int question = text.lastIndexOf("What is the value of ");
+                        if (question < 0) {
+                            return 0;
+                        }
+                        String key = text.substring(question + 21).split("\\?", 2)[0];
+                        int fact = text.indexOf('\n', text.indexOf("\n" + key + ":") + 1);
+                        int asked = question + 21 + key.length() + 1;
+                        return asked - fact >= 40 ? 0 : copying.best(prefix);
+                    }
+                };
+
+        TaskResult result = run("recall", new FakeModel(129, 2_048, window), settings);
+
+        assertEquals(result.metric("acc").value(), result.metric("acc_beyond_1").value());
+        assertTrue(result.metric("acc").value() > 0);
+        assertEquals(0, result.metric("acc_beyond_40").value());
+    }
+
+    @Test
+    void distanceThatNoQuestionReachesIsRefused() {
+        EvalSettings base = Settings.recall(5, 1, 8);
+        EvalSettings settings =
+                new EvalSettings(
+                        base.tasks(),
+                        base.limit(),
+                        base.perplexity(),
+                        base.needle(),
+                        new RecallSettings(5, 1, 8, List.of(5_000)),
+                        base.batchSize(),
+                        base.seed());
+
+        InvalidValueException error =
+                assertThrows(
+                        InvalidValueException.class, () -> run("recall", copier(NEVER), settings));
+
+        assertEquals("recall.beyond", error.key());
     }
 
     @Test

@@ -12,8 +12,8 @@ final class Settings {
                 List.of(tasks),
                 Optional.empty(),
                 new PerplexitySettings(5, 1_000),
-                new NeedleSettings(200, 6),
-                new RecallSettings(5, 1, 8),
+                new NeedleSettings(200, 6, List.of()),
+                new RecallSettings(5, 1, 8, List.of()),
                 2,
                 7);
     }
@@ -37,7 +37,7 @@ final class Settings {
                 base.limit(),
                 base.perplexity(),
                 base.needle(),
-                new RecallSettings(records, questions, samples),
+                new RecallSettings(records, questions, samples, List.of()),
                 base.batchSize(),
                 base.seed());
     }

@@ -82,8 +82,10 @@ public final class NeedleDocuments {
         String answer = " " + number;
         parts.add(place, claim + answer);
         String question = "\nWhat is the special magic number for " + key + "? " + claim;
+        int factEnd = String.join(SEPARATOR, parts.subList(0, place + 1)).length();
         return new ProbeDocument(
-                String.join(SEPARATOR, parts) + ".", List.of(new Question(question, answer)));
+                String.join(SEPARATOR, parts) + ".",
+                List.of(new Question(question, answer, factEnd)));
     }
 
     /**

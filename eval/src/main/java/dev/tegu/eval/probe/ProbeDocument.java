@@ -16,8 +16,9 @@ public record ProbeDocument(String context, List<Question> questions) {
      * @param prompt what stands before the answer, beginning with a newline, without a space at its
      *     end
      * @param answer the expected continuation, beginning with a space
+     * @param factEnd characters of the context up to the end of what answers the question
      */
-    public record Question(String prompt, String answer) {}
+    public record Question(String prompt, String answer, int factEnd) {}
 
     /**
      * @throws IllegalArgumentException if there is no question

@@ -55,7 +55,9 @@ public final class RecallDocuments {
         for (String key : keys) {
             String value = value(random, taken);
             context.append('\n').append(key).append(": ").append(value);
-            all.add(new Question("\nWhat is the value of " + key + "?", " " + value));
+            all.add(
+                    new Question(
+                            "\nWhat is the value of " + key + "?", " " + value, context.length()));
         }
         context.append("\nQuestions:");
         return new ProbeDocument(context.toString(), random.shuffled(all).subList(0, questions));

@@ -6,6 +6,7 @@ import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
 /**
@@ -26,8 +27,10 @@ public record TokenizedProbe(int[] ids, List<Span> answers) {
      *
      * @param from first token, at least 1, since a model cannot predict the first of a sequence
      * @param to one past the last token, above {@code from}
+     * @param distance how many tokens before the one that the first token is predicted at, the last
+     *     token of the fact stands; a window of as many tokens or fewer does not see it whole
      */
-    public record Span(int from, int to) {
+    public record Span(int from, int to, int distance) {
         /**
          * @throws IllegalArgumentException if the span is empty or begins before token 1
          */
@@ -60,18 +63,24 @@ public record TokenizedProbe(int[] ids, List<Span> answers) {
             int[] ids = join(bos, tokenizer.encode(prefix.toString(), false));
             if (ids.length > whole.length
                     || !Arrays.equals(ids, 0, ids.length, whole, 0, ids.length)) {
-                return piecewise(tokenizer, bos, pieces);
+                return piecewise(tokenizer, bos, pieces, document);
             }
             ends[i] = ids.length;
         }
-        return new TokenizedProbe(whole, spans(ends));
+        return new TokenizedProbe(whole, spans(tokenizer, bos, document, ends));
     }
 
-    /** Share of the answers that greedy decoding would give token for token, 0 to 1. */
-    public double exactShare(TokenScores scores) {
-        long exact =
-                answers.stream().filter(span -> scores.isGreedy(span.from(), span.to())).count();
-        return (double) exact / answers.size();
+    /**
+     * Share of the answers that greedy decoding would give token for token, 0 to 1.
+     *
+     * @param distance only answers whose fact is at least that far away count, 0 for all
+     * @return empty if there are none
+     */
+    public OptionalDouble exactShare(TokenScores scores, int distance) {
+        return answers.stream()
+                .filter(span -> span.distance() >= distance)
+                .mapToDouble(span -> scores.isGreedy(span.from(), span.to()) ? 1 : 0)
+                .average();
     }
 
     /** The ids that a tokenizer puts before a text: BOS alone, or nothing. */
@@ -85,19 +94,26 @@ public record TokenizedProbe(int[] ids, List<Span> answers) {
     }
 
     private static TokenizedProbe piecewise(
-            TextTokenizer tokenizer, int[] bos, List<String> pieces) {
+            TextTokenizer tokenizer, int[] bos, List<String> pieces, ProbeDocument document) {
         int[] ids = bos;
         int[] ends = new int[pieces.size()];
         for (int i = 0; i < ends.length; i++) {
             ids = join(ids, tokenizer.encode(pieces.get(i), false));
             ends[i] = ids.length;
         }
-        return new TokenizedProbe(ids, spans(ends));
+        return new TokenizedProbe(ids, spans(tokenizer, bos, document, ends));
     }
 
-    private static List<Span> spans(int[] ends) {
+    private static List<Span> spans(
+            TextTokenizer tokenizer, int[] bos, ProbeDocument document, int[] ends) {
         return IntStream.range(0, ends.length / 2)
-                .mapToObj(i -> new Span(ends[2 * i], ends[2 * i + 1]))
+                .mapToObj(
+                        i -> {
+                            int factEnd = document.questions().get(i).factEnd();
+                            String before = document.context().substring(0, factEnd);
+                            int fact = bos.length + tokenizer.encode(before, false).length;
+                            return new Span(ends[2 * i], ends[2 * i + 1], ends[2 * i] - fact);
+                        })
                 .toList();
     }
 

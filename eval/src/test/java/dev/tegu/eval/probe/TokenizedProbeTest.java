@@ -3,6 +3,7 @@ package dev.tegu.eval.probe;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tegu.eval.CharTokenizer;
 import dev.tegu.eval.probe.ProbeDocument.Question;
@@ -17,7 +18,8 @@ import org.junit.jupiter.api.Test;
 class TokenizedProbeTest {
     private static final ProbeDocument TWO =
             new ProbeDocument(
-                    "k: 12", List.of(new Question("\nk?", " 12"), new Question("\nl?", " 3")));
+                    "k: 12",
+                    List.of(new Question("\nk?", " 12", 5), new Question("\nl?", " 3", 1)));
 
     /** Like the other tokenizer, but a question mark and the space after it are one token, 200. */
     private record Merging(CharTokenizer plain) implements TextTokenizer {
@@ -112,14 +114,33 @@ class TokenizedProbeTest {
         oneWrong[probe.answers().get(0).to() - 2] = false;
         float[] logProbs = new float[all.length];
 
-        assertEquals(1, probe.exactShare(new TokenScores(logProbs, all)));
-        assertEquals(1, probe.exactShare(new TokenScores(logProbs, answersAlone)));
-        assertEquals(0.5, probe.exactShare(new TokenScores(logProbs, oneWrong)));
+        assertEquals(1, probe.exactShare(new TokenScores(logProbs, all), 0).getAsDouble());
+        assertEquals(1, probe.exactShare(new TokenScores(logProbs, answersAlone), 0).getAsDouble());
+        TokenScores half = new TokenScores(logProbs, oneWrong);
+        assertEquals(0.5, probe.exactShare(half, 0).getAsDouble());
+    }
+
+    /** BOS and "k: 12" are tokens 0 to 5, the answers begin behind "\nk?" and "\nl?". */
+    @Test
+    void distanceCountsFromTheFactsLastTokenToThePredictingOne() {
+        TokenizedProbe probe = TokenizedProbe.of(new CharTokenizer(true), TWO);
+        int first = "k: 12\nk?".length() - "k: 12".length();
+        int second = "k: 12\nk? 12\nl?".length() - "k".length();
+        boolean[] secondWrong = new boolean[probe.ids().length - 1];
+        Arrays.fill(secondWrong, 0, probe.answers().get(0).to(), true);
+        TokenScores scores = new TokenScores(new float[secondWrong.length], secondWrong);
+
+        assertEquals(
+                List.of(first, second),
+                probe.answers().stream().map(TokenizedProbe.Span::distance).toList());
+        assertEquals(0.5, probe.exactShare(scores, first).getAsDouble());
+        assertEquals(0, probe.exactShare(scores, first + 1).getAsDouble());
+        assertTrue(probe.exactShare(scores, second + 1).isEmpty());
     }
 
     @Test
     void answerWithoutTokensIsRefused() {
-        ProbeDocument empty = new ProbeDocument("k", List.of(new Question("\nk?", "")));
+        ProbeDocument empty = new ProbeDocument("k", List.of(new Question("\nk?", "", 1)));
 
         assertThrows(
                 IllegalArgumentException.class,
