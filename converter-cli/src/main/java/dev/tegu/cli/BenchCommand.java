@@ -9,10 +9,10 @@ import picocli.CommandLine.Command;
         header = "Measure time and memory.",
         synopsisSubcommandLabel = "COMMAND",
         commandListHeading = "%nCommands:%n",
-        subcommands = BenchAttentionCommand.class,
+        subcommands = {BenchAttentionCommand.class, BenchTrainingCommand.class},
         footer = {
             "  scripts/tegu bench attention",
-            "  scripts/tegu bench attention --methods lolcats,gla --output runs/bench"
+            "  scripts/tegu bench training configs/demo.yaml"
         })
 final class BenchCommand extends TeguCommand {
     @Override

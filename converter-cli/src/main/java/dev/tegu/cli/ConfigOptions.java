@@ -30,6 +30,13 @@ final class ConfigOptions {
         return ExperimentFile.load(file, overrides);
     }
 
+    /** The file with the overrides over it, and more over them. */
+    Experiment load(Map<String, String> more) {
+        Map<String, String> all = new LinkedHashMap<>(overrides);
+        all.putAll(more);
+        return ExperimentFile.load(file, all);
+    }
+
     Path file() {
         return file;
     }

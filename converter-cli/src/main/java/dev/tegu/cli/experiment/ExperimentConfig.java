@@ -5,10 +5,13 @@ import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
+import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -59,16 +62,13 @@ public record ExperimentConfig(
             throw new InvalidValueException(
                     "device", "expected auto, cpu, cuda or cuda:N, found `" + device + "`");
         }
-        boolean trains = attentionTransfer.isPresent() || loraFinetune.isPresent();
-        if (trains && data.isEmpty()) {
+        Map<String, TrainingSettings> stages = stages(attentionTransfer, loraFinetune);
+        if (!stages.isEmpty() && data.isEmpty()) {
             throw new InvalidValueException(
-                    attentionTransfer.isPresent() ? "attention_transfer" : "lora_finetune",
-                    "a stage needs the block `data`");
+                    stages.keySet().iterator().next(), "a stage needs the block `data`");
         }
         boolean measures = data.filter(d -> !d.validation().isEmpty()).isPresent();
-        attentionTransfer.ifPresent(
-                s -> s.training().checkValidation("attention_transfer", measures));
-        loraFinetune.ifPresent(s -> s.training().checkValidation("lora_finetune", measures));
+        stages.forEach((stage, settings) -> settings.checkValidation(stage, measures));
         boolean givesAdapters =
                 export.filter(e -> e.format() == ExportSettings.Format.PEFT).isPresent();
         if (givesAdapters && loraFinetune.isEmpty()) {
@@ -78,6 +78,20 @@ public record ExperimentConfig(
                             + " or add that block");
         }
         eval.ifPresent(settings -> refuseMissingText(settings, data));
+    }
+
+    /** What all stages have, of the stages of this experiment, by their keys in their order. */
+    public Map<String, TrainingSettings> stages() {
+        return stages(attentionTransfer, loraFinetune);
+    }
+
+    private static Map<String, TrainingSettings> stages(
+            Optional<AttentionTransferSettings> attentionTransfer,
+            Optional<LoraFinetuneSettings> loraFinetune) {
+        Map<String, TrainingSettings> stages = new LinkedHashMap<>();
+        attentionTransfer.ifPresent(s -> stages.put("attention_transfer", s.training()));
+        loraFinetune.ifPresent(s -> stages.put("lora_finetune", s.training()));
+        return stages;
     }
 
     private static void refuseBlank(String key, String path) {
