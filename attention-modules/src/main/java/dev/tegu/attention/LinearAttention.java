@@ -174,7 +174,8 @@ public final class LinearAttention implements AutoCloseable {
      *     token is padding: it is not seen, changes no state, and gets an output of 0, wherever in
      *     its row it stands; {@code document} [B, T] int64: where it changes, a new text begins
      *     that sees nothing of the one before. With {@link WindowSpec.Anchor#END} the text is what
-     *     is given in this call
+     *     is given in this call. {@code no_window}, of any value, takes the window's branch away
+     *     for this call
      * @param state before the tokens
      */
     public Result chunked(

@@ -25,6 +25,7 @@ public final class DecoderLayer {
     private final Map<String, NDArray> parameters;
     private final Map<String, NDArray> constants;
     private final Optional<LinearAttention> attention;
+    private boolean dropsWindow;
 
     DecoderLayer(
             TorchScript script,
@@ -121,6 +122,30 @@ public final class DecoderLayer {
     }
 
     /**
+     * Takes the window's branch out of the student's attention over whole sequences from now on:
+     * what {@link LinearAttention} gives without {@link LinearAttention.Branch#WINDOW}.
+     *
+     * @throws IllegalStateException if the attention has no window, or nothing beside it
+     */
+    public void dropWindow() {
+        if (attention.isEmpty() || !attention.get().spec().hasBothBranches()) {
+            throw new IllegalStateException(
+                    "a window can be dropped where a linear branch stands beside it only");
+        }
+        dropsWindow = true;
+    }
+
+    /** Whether the window is out, see {@link #dropWindow}. */
+    public boolean dropsWindow() {
+        return dropsWindow;
+    }
+
+    /** Ends {@link #dropWindow}. */
+    public void keepWindow() {
+        dropsWindow = false;
+    }
+
+    /**
      * @param hidden residual stream, [B, T, M]
      */
     public Projected project(NDArray hidden) {
@@ -202,7 +227,11 @@ public final class DecoderLayer {
     LinearAttention.Result prefill(Projected in, Places places) {
         LinearAttention layer = attention.orElseThrow();
         AttentionState empty = layer.emptyState(in.q(), in.k(), in.v());
-        return layer.chunked(in.q(), in.k(), in.v(), inputs(in, places), empty);
+        Map<String, NDArray> inputs = inputs(in, places);
+        if (dropsWindow) {
+            inputs.put("no_window", in.q().getManager().create(0f));
+        }
+        return layer.chunked(in.q(), in.k(), in.v(), inputs, empty);
     }
 
     /** The student's attention, continuing from a state; one real token takes the step form. */
