@@ -221,17 +221,54 @@ public final class DecoderLayer {
     }
 
     /**
+     * Rows of the student's mixing matrix over whole sequences, without the window where it is
+     * dropped; see {@link LinearAttention#mixing}.
+     *
+     * @param index which queries, [n] int64
+     * @return [B, H, n, T]
+     */
+    public NDArray linearRows(Projected in, Places places, NDArray index) {
+        return attention.orElseThrow().mixing(in.q(), in.k(), droppingInputs(in, places), index);
+    }
+
+    /**
+     * Rows of the teacher's mixing matrix: its attention weights.
+     *
+     * @param index which queries, [n] int64
+     * @return float32 [B, H, n, T]; padding has a row of zeros
+     */
+    public NDArray softmaxRows(Projected in, Places places, NDArray index) {
+        Map<String, NDArray> given = new LinkedHashMap<>();
+        given.put("cos", places.rope().cos());
+        given.put("sin", places.rope().sin());
+        places.visible().ifPresent(visible -> given.put("visible", visible));
+        places.mask().ifPresent(mask -> given.put("mask", mask));
+        return script.call(
+                        "softmax_rows",
+                        new TorchScript.Arguments()
+                                .add(in.q())
+                                .add(in.k())
+                                .add("p", given)
+                                .add(index))
+                .get(0);
+    }
+
+    /**
      * The student's attention over a text's first tokens, one of them too: blocks anchored at the
      * end are a matter of what is given at once, not of how much.
      */
     LinearAttention.Result prefill(Projected in, Places places) {
         LinearAttention layer = attention.orElseThrow();
         AttentionState empty = layer.emptyState(in.q(), in.k(), in.v());
+        return layer.chunked(in.q(), in.k(), in.v(), droppingInputs(in, places), empty);
+    }
+
+    private Map<String, NDArray> droppingInputs(Projected in, Places places) {
         Map<String, NDArray> inputs = inputs(in, places);
         if (dropsWindow) {
             inputs.put("no_window", in.q().getManager().create(0f));
         }
-        return layer.chunked(in.q(), in.k(), in.v(), inputs, empty);
+        return inputs;
     }
 
     /** The student's attention, continuing from a state; one real token takes the step form. */
