@@ -30,7 +30,7 @@ final class StageRun implements AutoCloseable {
     private final List<ParameterGroup> groups;
     private final Map<String, NDArray> parameters = new LinkedHashMap<>();
     private final Map<String, NDArray> state = new LinkedHashMap<>();
-    private final TorchScript script = Scripts.training(AttentionTransfer.LOSS_SCALE);
+    private final TorchScript script = Scripts.training();
     private final AdamW optimizer;
     private final Measurements measurements;
     private final BatchOrder order;
@@ -66,7 +66,7 @@ final class StageRun implements AutoCloseable {
         this.lossScale =
                 objective.needsLossScaling() ? Optional.of(LossScale.start()) : Optional.empty();
         this.order = new BatchOrder(train.size(), settings.batchSize(), seed);
-        this.schedule = settings.schedule(train.sequenceLength());
+        this.schedule = settings.schedule(objective.tokensRead(train.sequenceLength()));
         groups.forEach(group -> parameters.putAll(group.parameters()));
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
         this.optimizer = new AdamW(script, manager, groups, settings);

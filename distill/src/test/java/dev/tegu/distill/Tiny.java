@@ -78,10 +78,14 @@ public final class Tiny {
                 List.of(text(folder)), DataFormat.TEXT, LENGTH, new CharTokenizer(true, true));
     }
 
-    /** Settings of stage 1 from one line of YAML. */
+    /** What stage 1 says of training, from one line of YAML. */
     public static TrainingSettings transfer(String yaml) {
-        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), AttentionTransferSettings.class)
-                .training();
+        return stage1(yaml).training();
+    }
+
+    /** Settings of stage 1 from one line of YAML. */
+    public static AttentionTransferSettings stage1(String yaml) {
+        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), AttentionTransferSettings.class);
     }
 
     /** Values of a model's new parameters by layer and name. */

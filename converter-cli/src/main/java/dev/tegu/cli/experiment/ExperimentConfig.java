@@ -5,6 +5,7 @@ import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
+import dev.tegu.distill.MatrixOrientationSettings;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
@@ -22,6 +23,7 @@ import java.util.Optional;
  * @param seed of everything random: initial values, order of the data, dropout
  * @param device {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}
  * @param data what the stages read; may be left out where there is no stage
+ * @param matrixOrientation training stage before the first
  * @param attentionTransfer first training stage
  * @param loraFinetune second training stage
  * @param eval what is measured, of teacher and student
@@ -37,6 +39,7 @@ public record ExperimentConfig(
         @Default("0") long seed,
         @Default("auto") String device,
         Optional<DataSettings> data,
+        Optional<MatrixOrientationSettings> matrixOrientation,
         Optional<AttentionTransferSettings> attentionTransfer,
         Optional<LoraFinetuneSettings> loraFinetune,
         Optional<EvalSettings> eval,
@@ -59,13 +62,15 @@ public record ExperimentConfig(
             throw new InvalidValueException(
                     "device", "expected auto, cpu, cuda or cuda:N, found `" + device + "`");
         }
-        boolean trains = attentionTransfer.isPresent() || loraFinetune.isPresent();
-        if (trains && data.isEmpty()) {
-            throw new InvalidValueException(
-                    attentionTransfer.isPresent() ? "attention_transfer" : "lora_finetune",
-                    "a stage needs the block `data`");
-        }
+        refuseWithoutData("matrix_orientation", matrixOrientation, data);
+        refuseWithoutData("attention_transfer", attentionTransfer, data);
+        refuseWithoutData("lora_finetune", loraFinetune, data);
         boolean measures = data.filter(d -> !d.validation().isEmpty()).isPresent();
+        matrixOrientation.ifPresent(
+                s -> {
+                    s.training().checkValidation("matrix_orientation", measures);
+                    s.checkLength(data.orElseThrow().sequenceLength());
+                });
         attentionTransfer.ifPresent(
                 s -> s.training().checkValidation("attention_transfer", measures));
         loraFinetune.ifPresent(s -> s.training().checkValidation("lora_finetune", measures));
@@ -78,6 +83,13 @@ public record ExperimentConfig(
                             + " or add that block");
         }
         eval.ifPresent(settings -> refuseMissingText(settings, data));
+    }
+
+    private static void refuseWithoutData(
+            String stage, Optional<? extends Record> block, Optional<DataSettings> data) {
+        if (block.isPresent() && data.isEmpty()) {
+            throw new InvalidValueException(stage, "a stage needs the block `data`");
+        }
     }
 
     private static void refuseBlank(String key, String path) {
