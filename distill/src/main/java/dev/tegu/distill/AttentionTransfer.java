@@ -119,12 +119,7 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
 
     @Override
     public Losses backward(TrainingBatch batch, StepContext context) {
-        windowDropout.begin(model, context);
-        try {
-            return losses(batch, Optional.of(context));
-        } finally {
-            WindowDropout.end(model);
-        }
+        return losses(batch, Optional.of(context));
     }
 
     @Override
@@ -144,7 +139,12 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
      * @param training where training stands; absent: no gradients are computed
      */
     TeacherForcing.Pass pass(TrainingBatch batch, Optional<StepContext> training) {
-        return walk.pass(batch.tokens(), training, layerLoss(batch, training));
+        training.ifPresent(context -> windowDropout.begin(model, context));
+        try {
+            return walk.pass(batch.tokens(), training, layerLoss(batch, training));
+        } finally {
+            WindowDropout.end(model);
+        }
     }
 
     @Override

@@ -3,27 +3,36 @@ package dev.tegu.distill;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.TinyModels;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+/** Windows that are dropped on a schedule. */
 class WindowDropoutTest {
+    @TempDir Path dir;
+
     private static StepContext at(long step, long totalSteps) {
         return new StepContext(5, step, totalSteps, 0, 1, Set.of());
     }
@@ -124,5 +133,86 @@ class WindowDropoutTest {
             assertEquals(100, dropped[1], 30);
             assertEquals(25, both, 15, "independent draws");
         }
+    }
+
+    @Test
+    void stage1TrainsWithoutTheWindowAndMeasuresWithIt() throws IOException {
+        try (DecoderModel model = Tiny.student(1, Tiny.method("lizard", "[]"));
+                AttentionTransfer always = transfer(model, "[1.0]");
+                AttentionTransfer never = transfer(model, "[]");
+                NDManager scope = model.manager().newSubManager()) {
+            TinyModels.disturb(model);
+            Map<String, NDArray> parameters = always.groups().get(0).parameters();
+            parameters.values().forEach(p -> p.setRequiresGradient(true));
+            NDArray ids = Tiny.ids(scope, 1);
+            TrainingBatch batch = TrainingBatch.of(ids, ids);
+
+            double dropped = always.backward(batch, at(0, 1)).total();
+
+            try (NDArray sinks = gradient(parameters, "sinks");
+                    NDArray map = gradient(parameters, "feature_map_q.weight")) {
+                assertEquals(0, sinks.abs().sum().getFloat());
+                assertTrue(map.abs().sum().getFloat() > 0);
+            }
+            double kept = never.backward(batch, at(0, 1)).total();
+            assertEquals(kept, always.loss(batch).total());
+            assertNotEquals(dropped, kept);
+            assertFalse(model.layers().get(0).dropsWindow(), "it is given back");
+        }
+    }
+
+    private static NDArray gradient(Map<String, NDArray> parameters, String name) {
+        return parameters.get("model.layers.0.self_attn." + name).getGradient();
+    }
+
+    private static AttentionTransfer transfer(DecoderModel model, String probabilities) {
+        return new AttentionTransfer(
+                model, Tiny.stage1("{tokens: 1, window_dropout: " + probabilities + "}"));
+    }
+
+    @Test
+    void aResumedRunDropsTheSameWindows() throws IOException {
+        List<Double> whole = losses("whole", 10);
+        List<Double> parts = losses("parts", 4);
+        parts.addAll(losses("parts", 10));
+
+        assertEquals(whole, parts);
+        assertEquals(10, whole.size());
+    }
+
+    /** Losses of a run that is asked to stop after some steps of ten. */
+    private List<Double> losses(String name, int steps) throws IOException {
+        List<Double> losses = new ArrayList<>();
+        TrainingListener listener =
+                new TrainingListener() {
+                    @Override
+                    public void stepFinished(Step step) {
+                        losses.add(step.losses().total());
+                    }
+                };
+        AttentionTransferSettings settings =
+                Tiny.stage1(
+                        "{tokens: 480, batch_size: 2, log_every: 1, window_dropout: [0.9, 0.5],"
+                                + " xent_factor: 1.0, xent_queries: 4}");
+        try (DecoderModel model = Tiny.student(2, Tiny.method("lolcats", "[]"));
+                AttentionTransfer transfer = new AttentionTransfer(model, settings)) {
+            TrainingLoop loop =
+                    new TrainingLoop(
+                            Tiny.data(dir),
+                            Optional.empty(),
+                            settings.training(),
+                            3,
+                            listener,
+                            () -> losses.size() == steps);
+            try {
+                loop.run(
+                        transfer,
+                        model.manager(),
+                        new StageCheckpoints(dir.resolve(name), Map.of()));
+            } catch (StoppedException e) {
+                assertEquals(4, steps);
+            }
+        }
+        return losses;
     }
 }
