@@ -97,7 +97,7 @@ public final class MatrixOrientation implements Objective, AutoCloseable {
     }
 
     private TokenBatch firstTokens(TrainingBatch batch) {
-        String first = ":,:" + tokensRead((int) batch.ids().getShape().get(1));
+        String first = ":,:" + tokensRead(Math.toIntExact(batch.ids().getShape().get(1)));
         return new TokenBatch(
                 batch.ids().get(first),
                 Optional.empty(),

@@ -11,23 +11,29 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.util.Pair;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.TinyModels;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The cross-entropy of attention weights, and the settings of stage 1 that go with it. */
 class WeightTransferTest {
+    @TempDir Path dir;
+
     private static DecoderModel student(int layers, String preset, String keepSoftmax)
             throws IOException {
         DecoderModel model = Tiny.student(layers, Tiny.method(preset, keepSoftmax));
@@ -231,6 +237,65 @@ class WeightTransferTest {
             assertEquals(Optional.of("layers.0"), objective.firstNonFinite(batch));
             script.call("copy", nan(scope, model.ends().get(0)));
             assertEquals(Optional.of("embed_tokens"), objective.firstNonFinite(batch));
+        }
+    }
+
+    @Test
+    void aTrainingThatFailsNamesTheLayerThatPassesItOn() throws IOException {
+        AttentionTransferSettings settings = Tiny.stage1("{tokens: 100, layers: [2]}");
+        try (DecoderModel model = student(3, "lolcats", "[]");
+                TorchScript script = Scripts.training();
+                NDManager scope = model.manager().newSubManager();
+                AttentionTransfer transfer = new AttentionTransfer(model, settings)) {
+            NDArray lower = model.layers().get(0).weights().get("down_proj.weight");
+            script.call("copy", nan(scope, lower));
+            TrainingLoop loop =
+                    new TrainingLoop(
+                            Tiny.data(dir),
+                            Optional.empty(),
+                            settings.training(),
+                            3,
+                            new TrainingListener() {});
+
+            NonFiniteException e =
+                    assertThrows(
+                            NonFiniteException.class,
+                            () ->
+                                    loop.run(
+                                            transfer,
+                                            model.manager(),
+                                            new StageCheckpoints(dir.resolve("a"), Map.of())));
+
+            String where = "attention_transfer, step 1, layers.0: the loss is NaN";
+            assertTrue(e.getMessage().startsWith(where), e.getMessage());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"outputs", "weights", "matrices"})
+    void documentsOfOneSequenceAreTextsOfTheirOwn(String compares) throws IOException {
+        try (DecoderModel model = student(2, "lizard", "[]");
+                NDManager scope = model.manager().newSubManager()) {
+            NDArray ids = Tiny.ids(scope, 1);
+            long[] document = new long[Tiny.LENGTH];
+            Arrays.fill(document, Tiny.LENGTH / 2, Tiny.LENGTH, 1);
+            NDArray documents = scope.create(new long[][] {document});
+            NDArray halves = ids.reshape(2, Tiny.LENGTH / 2);
+            // the same texts as rows; the matrices of this stage are then half as long
+            Objective joined = Tiny.apart(compares, model, "[]");
+            Objective apart =
+                    joined instanceof MatrixOrientation
+                            ? new MatrixOrientation(
+                                    model, Tiny.stage0("{tokens: 1, sequence_length: 12}"))
+                            : joined;
+
+            double together =
+                    joined.loss(new TrainingBatch(ids, ids, Optional.of(documents))).total();
+
+            double expected = apart.loss(TrainingBatch.of(halves, halves)).total();
+            assertEquals(expected, together, 1e-5 * expected);
+            assertNotEquals(
+                    expected, joined.loss(TrainingBatch.of(ids, ids)).total(), 1e-3 * expected);
         }
     }
 
