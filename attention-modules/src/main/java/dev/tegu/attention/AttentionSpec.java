@@ -169,6 +169,11 @@ public record AttentionSpec(
         return linearScope != LinearScope.NONE;
     }
 
+    /** Whether a window and a linear branch stand side by side. */
+    public boolean hasBothBranches() {
+        return isLinear() && window.size() > 0;
+    }
+
     /** Whether the linear branch waits until a token has left the window. */
     public boolean isOutsideWindow() {
         return linearScope == LinearScope.OUTSIDE_WINDOW && window.size() > 0;

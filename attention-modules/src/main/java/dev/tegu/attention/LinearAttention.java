@@ -33,7 +33,8 @@ public final class LinearAttention implements AutoCloseable {
                     "rows.py",
                     "window.py",
                     "linear.py",
-                    "step.py");
+                    "step.py",
+                    "mixing.py");
 
     /** A part of the layer that an ablation can take away. */
     public enum Branch {
@@ -174,7 +175,8 @@ public final class LinearAttention implements AutoCloseable {
      *     token is padding: it is not seen, changes no state, and gets an output of 0, wherever in
      *     its row it stands; {@code document} [B, T] int64: where it changes, a new text begins
      *     that sees nothing of the one before. With {@link WindowSpec.Anchor#END} the text is what
-     *     is given in this call
+     *     is given in this call. {@code no_window}, of any value, takes the window's branch away
+     *     for this call
      * @param state before the tokens
      */
     public Result chunked(
@@ -188,6 +190,38 @@ public final class LinearAttention implements AutoCloseable {
         return run("step", q, k, v, inputs, state);
     }
 
+    /**
+     * Rows of the layer's mixing matrix over whole texts: what {@link #chunked} from the empty
+     * state makes of values is this matrix times them. A norm behind the heads ({@link
+     * AttentionSpec#outputNorm}) is no matrix: there the rows are those before it, and the norm's
+     * weight has no part in them.
+     *
+     * <p>Time and memory O(n T (1 + F)) a head for n queries; a gate for each feature adds some
+     * tens of F numbers a query.
+     *
+     * @param q queries before RoPE, [B, H, T, D]
+     * @param k keys before RoPE, [B, K, T, D]
+     * @param inputs as for {@link #chunked}
+     * @param index which queries, [n] int64, each from 0 to T - 1
+     * @return float32 (float64 when the inputs are) [B, H, n, T], owned by the manager of the
+     *     queries; 0 after the query, in other documents, and at padding
+     */
+    public NDArray mixing(NDArray q, NDArray k, Map<String, NDArray> inputs, NDArray index) {
+        return script.call(
+                        "mixing",
+                        new TorchScript.Arguments()
+                                .add(q)
+                                .add(k)
+                                .add("p", orDummy(inputs, q))
+                                .add(index))
+                .get(0);
+    }
+
+    /** A script's dictionary cannot be empty; a layer without parameters gets a dummy. */
+    private static Map<String, NDArray> orDummy(Map<String, NDArray> inputs, NDArray q) {
+        return inputs.isEmpty() ? Map.of("none", q.getManager().create(0f)) : inputs;
+    }
+
     private Result run(
             String form,
             NDArray q,
@@ -195,9 +229,6 @@ public final class LinearAttention implements AutoCloseable {
             NDArray v,
             Map<String, NDArray> inputs,
             AttentionState state) {
-        // A script's dictionary cannot be empty; a layer without parameters gets a dummy.
-        Map<String, NDArray> given =
-                inputs.isEmpty() ? Map.of("none", q.getManager().create(0f)) : inputs;
         NDList out =
                 script.call(
                         form,
@@ -205,7 +236,7 @@ public final class LinearAttention implements AutoCloseable {
                                 .add(q)
                                 .add(k)
                                 .add(v)
-                                .add("p", given)
+                                .add("p", orDummy(inputs, q))
                                 .add("s", state.tensors()));
         return new Result(out.get(0), new AttentionState(out.subList(1, out.size())));
     }

@@ -25,6 +25,7 @@ public final class DecoderLayer {
     private final Map<String, NDArray> parameters;
     private final Map<String, NDArray> constants;
     private final Optional<LinearAttention> attention;
+    private boolean dropsWindow;
 
     DecoderLayer(
             TorchScript script,
@@ -121,6 +122,30 @@ public final class DecoderLayer {
     }
 
     /**
+     * Takes the window's branch out of the student's attention over whole sequences from now on:
+     * what {@link LinearAttention} gives without {@link LinearAttention.Branch#WINDOW}.
+     *
+     * @throws IllegalStateException if the attention has no window, or nothing beside it
+     */
+    public void dropWindow() {
+        if (attention.isEmpty() || !attention.get().spec().hasBothBranches()) {
+            throw new IllegalStateException(
+                    "a window can be dropped where a linear branch stands beside it only");
+        }
+        dropsWindow = true;
+    }
+
+    /** Whether the window is out, see {@link #dropWindow}. */
+    public boolean dropsWindow() {
+        return dropsWindow;
+    }
+
+    /** Ends {@link #dropWindow}. */
+    public void keepWindow() {
+        dropsWindow = false;
+    }
+
+    /**
      * @param hidden residual stream, [B, T, M]
      */
     public Projected project(NDArray hidden) {
@@ -196,13 +221,54 @@ public final class DecoderLayer {
     }
 
     /**
+     * Rows of the student's mixing matrix over whole sequences, without the window where it is
+     * dropped; see {@link LinearAttention#mixing}.
+     *
+     * @param index which queries, [n] int64
+     * @return [B, H, n, T]
+     */
+    public NDArray linearRows(Projected in, Places places, NDArray index) {
+        return attention.orElseThrow().mixing(in.q(), in.k(), droppingInputs(in, places), index);
+    }
+
+    /**
+     * Rows of the teacher's mixing matrix: its attention weights.
+     *
+     * @param index which queries, [n] int64
+     * @return float32 [B, H, n, T]; padding has a row of zeros
+     */
+    public NDArray softmaxRows(Projected in, Places places, NDArray index) {
+        Map<String, NDArray> given = new LinkedHashMap<>();
+        given.put("cos", places.rope().cos());
+        given.put("sin", places.rope().sin());
+        places.visible().ifPresent(visible -> given.put("visible", visible));
+        places.mask().ifPresent(mask -> given.put("mask", mask));
+        return script.call(
+                        "softmax_rows",
+                        new TorchScript.Arguments()
+                                .add(in.q())
+                                .add(in.k())
+                                .add("p", given)
+                                .add(index))
+                .get(0);
+    }
+
+    /**
      * The student's attention over a text's first tokens, one of them too: blocks anchored at the
      * end are a matter of what is given at once, not of how much.
      */
     LinearAttention.Result prefill(Projected in, Places places) {
         LinearAttention layer = attention.orElseThrow();
         AttentionState empty = layer.emptyState(in.q(), in.k(), in.v());
-        return layer.chunked(in.q(), in.k(), in.v(), inputs(in, places), empty);
+        return layer.chunked(in.q(), in.k(), in.v(), droppingInputs(in, places), empty);
+    }
+
+    private Map<String, NDArray> droppingInputs(Projected in, Places places) {
+        Map<String, NDArray> inputs = inputs(in, places);
+        if (dropsWindow) {
+            inputs.put("no_window", in.q().getManager().create(0f));
+        }
+        return inputs;
     }
 
     /** The student's attention, continuing from a state; one real token takes the step form. */

@@ -6,7 +6,8 @@
   # `p` holds what the spec asks for: cos, sin [T, D] or [B, T, D]; x [B, T, M] (layer input) with the
   # gate's weights, gate.log_decay [H] of constant gates, or the log-gate g [B, S, T] or [B, S, T, F]
   # itself; feature_map_{q,k}.{weight,bias}; window_factor [H]; sinks [H, m]; alpha [H]; output_norm.weight
-  # [H, D]; and, of any spec, mask [B, T] (0: padding) and document [B, T] (int64; a change starts a new text).
+  # [H, D]; and, of any spec, mask [B, T] (0: padding) and document [B, T] (int64; a change starts a new text);
+  # no_window, of any value, takes the window's branch out of a pass in chunks, whose states stay.
   # `s` is the state before the new tokens, see `empty_state`.
   #
   # Everything about who sees whom follows from one number a token: `pos`, how many tokens of its
@@ -211,7 +212,8 @@
         first.append(self.pick(ever_v, flat))
         first_k = self.pick(ever_k, index[:, index.size(1) - 1])
         first_v = self.pick(ever_v, index[:, index.size(1) - 1])
-      num_w, den_w = self.window_branch(qw, all_k, all_v, pos, span, first, p)
+      if "no_window" not in p:
+        num_w, den_w = self.window_branch(qw, all_k, all_v, pos, span, first, p)
 
     window_k_linear = s["window_k_linear"]
     window_g = s["window_g"]

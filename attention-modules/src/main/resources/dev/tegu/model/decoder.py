@@ -114,6 +114,26 @@
       return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=False)
     return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
 
+  def softmax_rows(self, q: Tensor, k: Tensor, p: Dict[str, Tensor], index: Tensor) -> Tensor:
+    # the teacher's weights of the queries index [n], [B, H, n, T]; p: cos and sin, and visible [B, 1,
+    # T, T] and mask [B, T] where given
+    q = self.rotate(q, p["cos"], p["sin"]).index_select(2, index) * (float(q.size(3)) ** -0.5)
+    k = self.rotate(k, p["cos"], p["sin"])
+    K = k.size(1)
+    T = k.size(2)
+    rows = q.reshape([q.size(0), K, self.num_heads // K * q.size(2), q.size(3)])
+    scores = torch.matmul(rows, k.transpose(2, 3)).to(6)
+    scores = scores.reshape([q.size(0), self.num_heads, q.size(2), T])
+    if "visible" in p:
+      seen = p["visible"].index_select(2, index)
+    else:
+      seen = torch.arange(T, device=q.device).unsqueeze(0) <= index.unsqueeze(1)
+    a = torch.softmax(scores.masked_fill(torch.logical_not(seen), -inf), -1)
+    if "mask" in p:
+      padding = (p["mask"] == 0).index_select(1, index)
+      a = a.masked_fill(padding.unsqueeze(1).unsqueeze(3), 0.0)
+    return a
+
   def softmax_continued(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor) -> List[Tensor]:
     # the same with keys and values of earlier tokens [B, K, P, D] in front; the cache grows
     q = self.rotate(q, cos, sin)

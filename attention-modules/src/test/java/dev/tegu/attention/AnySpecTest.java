@@ -68,14 +68,14 @@ class AnySpecTest {
         return new LinearAttention(spec, shape, chunkSize, segment, Set.of());
     }
 
-    private static AttentionShape shape(SplittableRandom random) {
+    static AttentionShape shape(SplittableRandom random) {
         int kvHeads = 1 + random.nextInt(2);
         int headDim = 2 * (1 + random.nextInt(4));
         return new AttentionShape(kvHeads * (1 + random.nextInt(3)), kvHeads, headDim, 5);
     }
 
     /** Switches that go together; those that do not are drawn again. */
-    private static String draw(SplittableRandom random, AttentionShape shape) {
+    static String draw(SplittableRandom random, AttentionShape shape) {
         for (int tries = 0; ; tries++) {
             String yaml = switches(random, shape.headDim());
             try {
@@ -158,7 +158,7 @@ class AnySpecTest {
     }
 
     /** Padding on the left, on the right, anywhere, and in one row everywhere. */
-    private static int[][] mask(SplittableRandom random, int length) {
+    static int[][] mask(SplittableRandom random, int length) {
         int[][] mask = new int[3][length];
         int left = random.nextInt(length + 1);
         int right = random.nextInt(length + 1);
@@ -170,7 +170,7 @@ class AnySpecTest {
         return mask;
     }
 
-    private static int[][] documents(SplittableRandom random, int length) {
+    static int[][] documents(SplittableRandom random, int length) {
         int[][] documents = new int[3][length];
         for (int[] row : documents) {
             int document = random.nextInt(3);

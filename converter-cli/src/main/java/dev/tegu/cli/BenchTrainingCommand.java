@@ -3,8 +3,8 @@ package dev.tegu.cli;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.cli.experiment.Experiment;
+import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.cli.pipeline.StageTimes;
-import dev.tegu.distill.TrainingSettings;
 import dev.tegu.engine.OperatorProfile;
 import dev.tegu.eval.ReportTable;
 import java.io.IOException;
@@ -80,26 +80,22 @@ final class BenchTrainingCommand extends TeguCommand {
 
     /** The settings with which the stages take just the steps that are asked for. */
     private Map<String, String> shortened(Experiment experiment) {
-        Map<String, TrainingSettings> stages = experiment.config().stages();
-        if (stages.isEmpty()) {
+        if (experiment.config().stages().isEmpty()) {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), config.file() + ": the experiment has no training stage");
         }
-        int length = experiment.config().data().orElseThrow().sequenceLength();
         Map<String, String> overrides = new LinkedHashMap<>();
-        stages.forEach(
-                (stage, settings) -> {
-                    long steps = StageTimes.WARM_UP + measuring.steps + 1L;
-                    overrides.put(
-                            stage + ".tokens",
-                            String.valueOf(steps * settings.tokensPerStep(length)));
-                    overrides.put(stage + ".log_every", "1");
-                    overrides.put(stage + ".save_every", "0");
-                    overrides.put(stage + ".validate_every", "0");
-                    overrides.put(stage + ".keep_best", "false");
-                    overrides.put(stage + ".early_stop_patience", "0");
-                    overrides.put(stage + ".scheduler", "constant");
-                });
+        for (ExperimentConfig.Stage stage : experiment.config().stages()) {
+            long steps = StageTimes.WARM_UP + measuring.steps + 1L;
+            long tokens = steps * stage.training().tokensPerStep(stage.sequenceLength());
+            overrides.put(stage.key() + ".tokens", String.valueOf(tokens));
+            overrides.put(stage.key() + ".log_every", "1");
+            overrides.put(stage.key() + ".save_every", "0");
+            overrides.put(stage.key() + ".validate_every", "0");
+            overrides.put(stage.key() + ".keep_best", "false");
+            overrides.put(stage.key() + ".early_stop_patience", "0");
+            overrides.put(stage.key() + ".scheduler", "constant");
+        }
         return overrides;
     }
 

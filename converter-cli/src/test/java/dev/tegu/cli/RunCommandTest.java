@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -157,6 +158,33 @@ final class RunCommandTest {
         assertEquals(0, plan.exitCode(), plan.err());
         assertTrue(plan.out().startsWith("method: 2 of 2 layers linearized"), plan.out());
         assertTrue(Files.notExists(none));
+    }
+
+    @Test
+    void stage0ComesFirstAndCountsTheTokensItReads() {
+        Invocation plan =
+                Invocation.of(
+                        "train",
+                        config,
+                        "--dry-run",
+                        "--set=output=" + dir.resolve("none"),
+                        "--set=matrix_orientation.tokens=512",
+                        "--set=matrix_orientation.sequence_length=16",
+                        "--set=attention_transfer.layers=[1]");
+
+        assertEquals(0, plan.exitCode(), plan.err());
+        List<String> stages =
+                plan.out().lines().filter(line -> line.contains("trained parameters")).toList();
+        assertEquals(3, stages.size(), plan.out());
+        assertTrue(stages.get(0).startsWith("matrix_orientation: "), plan.out());
+        assertTrue(stages.get(0).contains(" 8 steps of 64 tokens"), plan.out());
+        // one of two layers
+        long all = parameters(stages.get(0));
+        assertEquals(all / 2, parameters(stages.get(1)), plan.out());
+    }
+
+    private static long parameters(String line) {
+        return Long.parseLong(line.split(": ")[1].split(" ")[0].replace(",", ""));
     }
 
     private static Map<Path, FileTime> times() throws IOException {

@@ -98,6 +98,21 @@ final class ValidateCommandTest {
     }
 
     @Test
+    void stage0ReadsNoMoreThanASequenceHas() throws IOException {
+        String more = "matrix_orientation.sequence_length=1024";
+        Invocation right = validate(EXPERIMENT, "--set", "matrix_orientation.tokens=1000");
+        Invocation wrong =
+                validate(EXPERIMENT, "--set", "matrix_orientation.tokens=1000", "--set", more);
+
+        assertEquals(0, right.exitCode(), right.err());
+        assertTrue(right.out().contains("matrix_orientation:\n"), right.out());
+        assertEquals(3, wrong.exitCode());
+        assertTrue(
+                wrong.err().contains("matrix_orientation.sequence_length: expected at most 512"),
+                wrong.err());
+    }
+
+    @Test
     void aMisspeltSetIsAProblemOfTheConfiguration() throws IOException {
         Invocation run = validate(EXPERIMENT, "--set", "data.frmat=jsonl");
 
@@ -155,6 +170,12 @@ final class ValidateCommandTest {
 
         assertEquals(3, run.exitCode());
         assertTrue(run.err().contains(": attention_transfer: "), run.err());
+        Invocation first =
+                validate(
+                        EXPERIMENT.replaceAll("data:.*\n|eval:.*\n|attention_transfer:.*\n", "")
+                                + "matrix_orientation: {tokens: 1}\n");
+        assertEquals(3, first.exitCode());
+        assertTrue(first.err().contains(": matrix_orientation: "), first.err());
     }
 
     @Test

@@ -115,6 +115,22 @@ final class WrongInputTest {
         refused(3, "export.format: `peft` exports adapters", run());
     }
 
+    @Test
+    void aLayerThatTheTeacherDoesNotHave() throws IOException {
+        replaceInConfig("attention_transfer: {", "attention_transfer: {layers: [2], ");
+
+        refused(3, "attention_transfer.layers: no layer 2: the model has 2", run());
+    }
+
+    @Test
+    void droppingAWindowThatIsNotThere() throws IOException {
+        replaceInConfig("method: lolcats", "method: hedgehog");
+        replaceInConfig("method_overrides: {window: {size: 8}}", "method_overrides: {}");
+        replaceInConfig("attention_transfer: {", "attention_transfer: {window_dropout: [0.5], ");
+
+        refused(3, "attention_transfer.window_dropout: the method has no window to drop", run());
+    }
+
     private void replaceInConfig(String old, String now) throws IOException {
         String yaml = Files.readString(config);
         assertTrue(yaml.contains(old), old);

@@ -20,6 +20,15 @@ public interface Objective {
     /** The loss of a batch alone, nothing dropped. */
     Losses loss(TrainingBatch batch);
 
+    /**
+     * Tokens of a sequence that the stage reads, from its start: what {@code tokens} counts.
+     *
+     * @param sequenceLength tokens of a sequence of the data
+     */
+    default int tokensRead(int sequenceLength) {
+        return sequenceLength;
+    }
+
     /** Whether gradients pass through float16 numbers, which small ones are lost in. */
     default boolean needsLossScaling() {
         return false;

@@ -7,10 +7,21 @@ import java.util.Map;
 final class Scripts {
     private Scripts() {}
 
+    /** The optimizer. */
+    static TorchScript training() {
+        return TorchScript.load(Scripts.class, "training.py", Map.of());
+    }
+
     /**
-     * @param lossScale factor of the attention-transfer loss
+     * Losses of one layer's attention.
+     *
+     * @param mseFactor weight of the mean squared error of outputs
+     * @param xentFactor weight of the cross-entropy of attention weights
      */
-    static TorchScript training(double lossScale) {
-        return TorchScript.load(Scripts.class, "training.py", Map.of("scale", lossScale));
+    static TorchScript transfer(double mseFactor, double xentFactor) {
+        return TorchScript.load(
+                Scripts.class,
+                "transfer.py",
+                Map.of("mse_factor", mseFactor, "xent_factor", xentFactor));
     }
 }

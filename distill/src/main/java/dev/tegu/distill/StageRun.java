@@ -30,7 +30,7 @@ final class StageRun implements AutoCloseable {
     private final List<ParameterGroup> groups;
     private final Map<String, NDArray> parameters = new LinkedHashMap<>();
     private final Map<String, NDArray> state = new LinkedHashMap<>();
-    private final TorchScript script = Scripts.training(AttentionTransfer.LOSS_SCALE);
+    private final TorchScript script = Scripts.training();
     private final AdamW optimizer;
     private final Measurements measurements;
     private final BatchOrder order;
@@ -66,7 +66,7 @@ final class StageRun implements AutoCloseable {
         this.lossScale =
                 objective.needsLossScaling() ? Optional.of(LossScale.start()) : Optional.empty();
         this.order = new BatchOrder(train.size(), settings.batchSize(), seed);
-        this.schedule = settings.schedule(train.sequenceLength());
+        this.schedule = settings.schedule(objective.tokensRead(train.sequenceLength()));
         groups.forEach(group -> parameters.putAll(group.parameters()));
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
         this.optimizer = new AdamW(script, manager, groups, settings);
@@ -180,16 +180,21 @@ final class StageRun implements AutoCloseable {
         return TrainingBatch.of(scope, train, order.batch(step * batches + number));
     }
 
-    /** Where a loss has stopped being finite. */
+    /** Where a loss has stopped being finite: what the objective finds, else the group it is of. */
     private Optional<String> place(Losses losses, TrainingBatch batch) {
-        Optional<String> part =
-                losses.parts().stream()
-                        .filter(p -> !Double.isFinite(p.loss()))
-                        .map(Losses.Part::name)
-                        .findFirst();
-        return groups.stream().anyMatch(group -> Optional.of(group.name()).equals(part))
-                ? part
-                : objective.firstNonFinite(batch);
+        return objective
+                .firstNonFinite(batch)
+                .or(
+                        () ->
+                                losses.parts().stream()
+                                        .filter(part -> !Double.isFinite(part.loss()))
+                                        .map(Losses.Part::name)
+                                        .findFirst()
+                                        .filter(this::isGroup));
+    }
+
+    private boolean isGroup(String name) {
+        return groups.stream().anyMatch(group -> group.name().equals(name));
     }
 
     /** Keeps the state before a step that failed, which nothing has changed yet. */

@@ -85,7 +85,7 @@ public final class TrainingLoop {
             throws IOException {
         settings.checkValidation(objective.stage(), validation.isPresent());
         String stage = objective.stage();
-        int length = train.sequenceLength();
+        int length = objective.tokensRead(train.sequenceLength());
         long total = settings.steps(length);
         long tokens = settings.tokensPerStep(length);
         try (StageRun run = new StageRun(objective, manager, train, settings, seed, checkpoints)) {

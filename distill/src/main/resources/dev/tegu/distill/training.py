@@ -1,12 +1,4 @@
-  # Losses and the optimizer of the training stages.
-
-  def transfer_loss(self, student: Tensor, teacher: Tensor) -> List[Tensor]:
-    # mean squared error of head outputs, and the same over the teacher's mean square (0: perfect,
-    # 1: as bad as putting out zero)
-    gap = student.to(6) - teacher.to(6)
-    error = (gap * gap).mean()
-    size = (teacher.to(6) * teacher.to(6)).mean()
-    return [error * self.scale, error / size]
+  # The optimizer of the training stages.
 
   def copy(self, source: Tensor, target: Tensor) -> Tensor:
     # changes target in place, keeping its memory

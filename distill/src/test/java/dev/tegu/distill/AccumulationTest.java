@@ -107,7 +107,7 @@ class AccumulationTest {
                 Tiny.transfer(
                         "{tokens: 1, learning_rate: 0.1, gradient_accumulation_steps: 2, max_grad_norm: 1.0}");
         try (NDManager manager = Engines.newManager(Device.cpu());
-                TorchScript script = Scripts.training(1)) {
+                TorchScript script = Scripts.training()) {
             NDArray p = manager.create(new float[] {0.24f, 0.32f});
             p.setRequiresGradient(true);
             try (AdamW adamw =

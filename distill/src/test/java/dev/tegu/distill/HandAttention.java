@@ -3,10 +3,11 @@ package dev.tegu.distill;
 import ai.djl.ndarray.NDArray;
 import ai.djl.util.Pair;
 import dev.tegu.model.DecoderLayer;
+import java.util.Arrays;
 
 /**
- * One head's output at one position, of the teacher and of a LoLCATs student with a sliding window,
- * in doubles and loops.
+ * One head's weights and output at one position, of the teacher and of a LoLCATs student with a
+ * sliding window, in doubles and loops.
  *
  * @see <a href="https://arxiv.org/abs/2410.10254">LoLCATs, equation 7</a>
  */
@@ -48,6 +49,22 @@ final class HandAttention {
 
     /** The teacher's and the student's output, each headDim wide. */
     Pair<double[], double[]> outputs(int batch, int head, int t) {
+        Pair<double[], double[]> weights = weights(batch, head, t);
+        double[] teacher = new double[headDim];
+        double[] student = new double[headDim];
+        for (int j = 0; j <= t; j++) {
+            for (int d = 0; d < headDim; d++) {
+                int row = (batch * numKvHeads + head / groups) * tokens + j;
+                float value = v[row * headDim + d];
+                teacher[d] += weights.getKey()[j] * value;
+                student[d] += weights.getValue()[j] * value;
+            }
+        }
+        return new Pair<>(teacher, student);
+    }
+
+    /** The teacher's and the student's attention weights of tokens 0 to t. */
+    Pair<double[], double[]> weights(int batch, int head, int t) {
         int kvHead = head / groups;
         double[] query = rotated(q, batch * numKvHeads * groups + head, t);
         double[] phiQuery = phi(query, mapQ, head);
@@ -63,30 +80,24 @@ final class HandAttention {
             }
         }
         double gamma = 1 / (1 + Math.exp(-windowFactor[head]));
-        double[] teacher = new double[headDim];
-        double[] student = new double[headDim];
-        double teacherSum = 0;
-        double studentSum = 0;
+        double[] teacher = new double[t + 1];
+        double[] student = new double[t + 1];
         for (int j = 0; j <= t; j++) {
-            double soft = Math.exp(scores[j] - most);
+            teacher[j] = Math.exp(scores[j] - most);
             double[] key = rotated(k, batch * numKvHeads + kvHead, j);
-            double mixed =
+            student[j] =
                     j > t - window
                             ? gamma * Math.exp(scores[j] - mostInWindow)
                             : dot(phiQuery, phi(key, mapK, head));
-            teacherSum += soft;
-            studentSum += mixed;
-            for (int d = 0; d < headDim; d++) {
-                float value = v[((batch * numKvHeads + kvHead) * tokens + j) * headDim + d];
-                teacher[d] += soft * value;
-                student[d] += mixed * value;
-            }
         }
-        for (int d = 0; d < headDim; d++) {
-            teacher[d] /= teacherSum;
-            student[d] /= studentSum;
-        }
+        normalize(teacher);
+        normalize(student);
         return new Pair<>(teacher, student);
+    }
+
+    private static void normalize(double[] weights) {
+        double sum = Arrays.stream(weights).sum();
+        Arrays.setAll(weights, j -> weights[j] / sum);
     }
 
     private double[] rotated(float[] x, int head, int t) {

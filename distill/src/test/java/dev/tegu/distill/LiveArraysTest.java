@@ -37,6 +37,29 @@ final class LiveArraysTest {
     }
 
     @Test
+    void transferOfWeightsLeavesNoArraysBehind() throws IOException {
+        try (DecoderModel model = Tiny.student(1, Tiny.method("lizard", "[]"));
+                AttentionTransfer transfer =
+                        new AttentionTransfer(
+                                model,
+                                Tiny.stage1(
+                                        "{tokens: 1, xent_factor: 1.0, xent_queries: 4,"
+                                                + " window_dropout: [0.5]}"))) {
+            assertLevel(model, transfer);
+        }
+    }
+
+    @Test
+    void matrixOrientationLeavesNoArraysBehind() throws IOException {
+        try (DecoderModel model = Tiny.student(1, Tiny.method("hedgehog", "[]"));
+                MatrixOrientation orientation =
+                        new MatrixOrientation(
+                                model, Tiny.stage0("{tokens: 1, sequence_length: 24}"))) {
+            assertLevel(model, orientation);
+        }
+    }
+
+    @Test
     void finetuningLeavesNoArraysBehind() throws IOException {
         try (DecoderModel model = Tiny.student(1, Tiny.method("lolcats", "[]"))) {
             LoraSettings settings = new LoraSettings(2, 4, List.of("q_proj", "o_proj"));

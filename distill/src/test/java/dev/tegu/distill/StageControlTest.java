@@ -361,7 +361,7 @@ final class StageControlTest {
     }
 
     private static void poison(NDArray weight) {
-        try (TorchScript script = Scripts.training(1);
+        try (TorchScript script = Scripts.training();
                 NDManager scope = weight.getManager().newSubManager()) {
             NDArray nan = scope.create(Float.NaN).broadcast(weight.getShape());
             script.call("copy", new TorchScript.Arguments().add(nan).add(weight));

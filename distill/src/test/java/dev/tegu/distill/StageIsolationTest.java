@@ -106,7 +106,7 @@ class StageIsolationTest {
                     .forEach((name, values) -> assertArrayEquals(left.get(name), values, name));
         }
         try (DecoderModel model = Tiny.student(2, METHOD);
-                TorchScript script = Scripts.training(1)) {
+                TorchScript script = Scripts.training()) {
             for (int i = 0; i < 2; i++) {
                 for (Map.Entry<String, NDArray> p : model.layers().get(i).parameters().entrySet()) {
                     NDArray array = p.getValue();

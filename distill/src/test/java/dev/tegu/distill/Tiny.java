@@ -54,6 +54,31 @@ public final class Tiny {
         return TinyModels.random(StudentConfig.of(config(layers), "test", method), SEED);
     }
 
+    /** Settings of stage 0 from one line of YAML. */
+    static MatrixOrientationSettings stage0(String yaml) {
+        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), MatrixOrientationSettings.class);
+    }
+
+    /** The stages that train layers apart, by what they compare; all read {@link #LENGTH}. */
+    static Objective apart(String compares, DecoderModel model, String layers) {
+        String yaml = "{tokens: 1, layers: " + layers;
+        return switch (compares) {
+            case "outputs" -> new AttentionTransfer(model, stage1(yaml + "}"));
+            case "weights" ->
+                    new AttentionTransfer(
+                            model, stage1(yaml + ", mse_factor: 0.0, xent_factor: 1.0}"));
+            case "both" ->
+                    new AttentionTransfer(
+                            model, stage1(yaml + ", xent_factor: 2.0, xent_queries: 5}"));
+            case "linear branch" ->
+                    new AttentionTransfer(model, stage1(yaml + ", window_dropout: [0.75]}"));
+            case "matrices" ->
+                    new MatrixOrientation(
+                            model, stage0(yaml + ", sequence_length: " + LENGTH + "}"));
+            default -> throw new IllegalArgumentException(compares);
+        };
+    }
+
     /** Fixed ids, [rows, LENGTH]; each row is another text. */
     static NDArray ids(NDManager owner, int rows) {
         long[] ids = new long[rows * LENGTH];
@@ -78,10 +103,14 @@ public final class Tiny {
                 List.of(text(folder)), DataFormat.TEXT, LENGTH, new CharTokenizer(true, true));
     }
 
-    /** Settings of stage 1 from one line of YAML. */
+    /** What stage 1 says of training, from one line of YAML. */
     public static TrainingSettings transfer(String yaml) {
-        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), AttentionTransferSettings.class)
-                .training();
+        return stage1(yaml).training();
+    }
+
+    /** Settings of stage 1 from one line of YAML. */
+    public static AttentionTransferSettings stage1(String yaml) {
+        return ConfigBinder.bind(ConfigNode.parse(yaml, "test"), AttentionTransferSettings.class);
     }
 
     /** Values of a model's new parameters by layer and name. */

@@ -241,7 +241,7 @@ class TrainingLoopTest {
                                 AttentionTransferSettings.class)
                         .training();
         try (NDManager manager = Engines.newManager(Device.cpu());
-                TorchScript script = Scripts.training(1)) {
+                TorchScript script = Scripts.training()) {
             NDArray p = manager.create(new float[] {1, -2});
             p.setRequiresGradient(true);
             double[] x = {1, -2};

@@ -26,6 +26,7 @@ public record Experiment(ExperimentConfig config, AttentionSpec method) {
                         config.seed(),
                         config.device(),
                         config.data(),
+                        config.matrixOrientation(),
                         config.attentionTransfer(),
                         config.loraFinetune(),
                         config.eval(),

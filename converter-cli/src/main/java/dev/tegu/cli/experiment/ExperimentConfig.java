@@ -5,13 +5,13 @@ import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
+import dev.tegu.distill.MatrixOrientationSettings;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -25,6 +25,7 @@ import java.util.Optional;
  * @param seed of everything random: initial values, order of the data, dropout
  * @param device {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}
  * @param data what the stages read; may be left out where there is no stage
+ * @param matrixOrientation training stage before the first
  * @param attentionTransfer first training stage
  * @param loraFinetune second training stage
  * @param eval what is measured, of teacher and student
@@ -40,6 +41,7 @@ public record ExperimentConfig(
         @Default("0") long seed,
         @Default("auto") String device,
         Optional<DataSettings> data,
+        Optional<MatrixOrientationSettings> matrixOrientation,
         Optional<AttentionTransferSettings> attentionTransfer,
         Optional<LoraFinetuneSettings> loraFinetune,
         Optional<EvalSettings> eval,
@@ -62,13 +64,15 @@ public record ExperimentConfig(
             throw new InvalidValueException(
                     "device", "expected auto, cpu, cuda or cuda:N, found `" + device + "`");
         }
-        Map<String, TrainingSettings> stages = stages(attentionTransfer, loraFinetune);
-        if (!stages.isEmpty() && data.isEmpty()) {
-            throw new InvalidValueException(
-                    stages.keySet().iterator().next(), "a stage needs the block `data`");
-        }
+        List<Stage> stages = stages(matrixOrientation, attentionTransfer, loraFinetune, data);
         boolean measures = data.filter(d -> !d.validation().isEmpty()).isPresent();
-        stages.forEach((stage, settings) -> settings.checkValidation(stage, measures));
+        for (Stage stage : stages) {
+            if (data.isEmpty()) {
+                throw new InvalidValueException(stage.key(), "a stage needs the block `data`");
+            }
+            stage.training().checkValidation(stage.key(), measures);
+        }
+        matrixOrientation.ifPresent(s -> s.checkLength(data.orElseThrow().sequenceLength()));
         boolean givesAdapters =
                 export.filter(e -> e.format() == ExportSettings.Format.PEFT).isPresent();
         if (givesAdapters && loraFinetune.isEmpty()) {
@@ -80,17 +84,35 @@ public record ExperimentConfig(
         eval.ifPresent(settings -> refuseMissingText(settings, data));
     }
 
-    /** What all stages have, of the stages of this experiment, by their keys in their order. */
-    public Map<String, TrainingSettings> stages() {
-        return stages(attentionTransfer, loraFinetune);
+    /**
+     * What all stages have.
+     *
+     * @param key the stage's key
+     * @param training how much it reads, and how its steps are taken
+     * @param sequenceLength tokens of a sequence that it reads; 0 where there are no data
+     */
+    public record Stage(String key, TrainingSettings training, int sequenceLength) {}
+
+    /** The stages of this experiment in their order. */
+    public List<Stage> stages() {
+        return stages(matrixOrientation, attentionTransfer, loraFinetune, data);
     }
 
-    private static Map<String, TrainingSettings> stages(
+    private static List<Stage> stages(
+            Optional<MatrixOrientationSettings> matrixOrientation,
             Optional<AttentionTransferSettings> attentionTransfer,
-            Optional<LoraFinetuneSettings> loraFinetune) {
-        Map<String, TrainingSettings> stages = new LinkedHashMap<>();
-        attentionTransfer.ifPresent(s -> stages.put("attention_transfer", s.training()));
-        loraFinetune.ifPresent(s -> stages.put("lora_finetune", s.training()));
+            Optional<LoraFinetuneSettings> loraFinetune,
+            Optional<DataSettings> data) {
+        int length = data.map(DataSettings::sequenceLength).orElse(0);
+        List<Stage> stages = new ArrayList<>();
+        matrixOrientation.ifPresent(
+                s ->
+                        stages.add(
+                                new Stage(
+                                        "matrix_orientation", s.training(), s.sequenceLength())));
+        attentionTransfer.ifPresent(
+                s -> stages.add(new Stage("attention_transfer", s.training(), length)));
+        loraFinetune.ifPresent(s -> stages.add(new Stage("lora_finetune", s.training(), length)));
         return stages;
     }
 

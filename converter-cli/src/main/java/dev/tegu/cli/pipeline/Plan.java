@@ -50,6 +50,7 @@ public final class Plan {
         Path teacher = Path.of(config.teacher());
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             ModelWriter.student(files, experiment.method(), config.seed());
+            Stages.check(config, Training.studentConfig(files, experiment));
             try (DecoderModel model =
                             DecoderModel.load(
                                     files,
@@ -88,7 +89,7 @@ public final class Plan {
             line("%s: skipped, %s", objective.stage(), Training.NOTHING_TO_TRAIN);
             return;
         }
-        int length = data.train().sequenceLength();
+        int length = objective.tokensRead(data.train().sequenceLength());
         long steps = settings.steps(length);
         long trained =
                 objective.groups().stream().mapToLong(group -> count(group.parameters())).sum();

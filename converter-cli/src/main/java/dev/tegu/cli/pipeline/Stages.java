@@ -3,13 +3,17 @@ package dev.tegu.cli.pipeline;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.distill.AttentionTransfer;
+import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.LoraFinetuneSettings;
+import dev.tegu.distill.MatrixOrientation;
+import dev.tegu.distill.MatrixOrientationSettings;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.lora.LoraAdapters;
 import dev.tegu.lora.LoraSettings;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelConfig;
 import java.io.IOException;
 import java.util.Optional;
 
@@ -28,18 +32,32 @@ final class Stages {
     private Stages() {}
 
     /**
+     * Refuses stages that do not fit the student, before the first of them spends any time.
+     *
+     * @throws dev.tegu.config.InvalidValueException at the key
+     */
+    static void check(ExperimentConfig config, ModelConfig student) {
+        config.matrixOrientation().ifPresent(settings -> settings.check(student));
+        config.attentionTransfer().ifPresent(settings -> settings.check(student));
+    }
+
+    /**
      * @param model a student; left with its adapters attached
      * @return the adapters, if the experiment makes some
      */
     static Optional<LoraAdapters> each(Experiment experiment, DecoderModel model, Visitor visitor)
             throws IOException {
         ExperimentConfig config = experiment.config();
+        if (config.matrixOrientation().isPresent()) {
+            MatrixOrientationSettings settings = config.matrixOrientation().get();
+            try (MatrixOrientation orientation = new MatrixOrientation(model, settings)) {
+                visitor.stage(orientation, settings, settings.training());
+            }
+        }
         if (config.attentionTransfer().isPresent()) {
-            try (AttentionTransfer transfer = new AttentionTransfer(model)) {
-                visitor.stage(
-                        transfer,
-                        config.attentionTransfer().get(),
-                        config.attentionTransfer().get().training());
+            AttentionTransferSettings settings = config.attentionTransfer().get();
+            try (AttentionTransfer transfer = new AttentionTransfer(model, settings)) {
+                visitor.stage(transfer, settings, settings.training());
             }
         }
         if (config.loraFinetune().isEmpty()) {

@@ -55,6 +55,7 @@ public final class Training {
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             // Made first: it refuses what cannot become a student before anything is computed.
             ModelWriter writer = ModelWriter.student(files, experiment.method(), config.seed());
+            Stages.check(config, studentConfig(files, experiment));
             Device device = Engines.device(config.device());
             try (DecoderModel model =
                             DecoderModel.load(

@@ -49,6 +49,12 @@ public record BlockRequest(
                     "to_layer",
                     "expected a layer above `from_layer` " + fromLayer + ", found " + toLayer);
         }
+        if (!attentionTransfer.layers().isEmpty()) {
+            throw new InvalidValueException(
+                    "attention_transfer.layers",
+                    "a block is trained whole; leave it out, `from_layer` and `to_layer` say which"
+                            + " layers");
+        }
         attentionTransfer
                 .training()
                 .checkValidation("attention_transfer", !data.validation().isEmpty());

@@ -77,7 +77,11 @@ public final class BlockTraining {
             Device device = Engines.device(request.device());
             try (DecoderModel model = DecoderModel.load(files, config, device, request.seed());
                     AttentionTransfer transfer =
-                            new AttentionTransfer(model, request.fromLayer(), request.toLayer())) {
+                            new AttentionTransfer(
+                                    model,
+                                    request.attentionTransfer(),
+                                    request.fromLayer(),
+                                    request.toLayer())) {
                 Map<String, NDArray> parameters = new LinkedHashMap<>();
                 transfer.groups().forEach(group -> parameters.putAll(group.parameters()));
                 if (!parameters.isEmpty()) {

@@ -227,6 +227,10 @@ class BlockTrainingTest {
         ConfigException unmeasured =
                 assertThrows(ConfigException.class, () -> BlockRequest.parse(measuring, "test"));
         assertEquals("attention_transfer.validate_every", unmeasured.problems().get(0).path());
+        String partly = request.toYaml().replace("layers: []", "layers: [2]");
+        ConfigException part =
+                assertThrows(ConfigException.class, () -> BlockRequest.parse(partly, "test"));
+        assertEquals("attention_transfer.layers", part.problems().get(0).path());
     }
 
     @Test

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
-import dev.tegu.distill.AttentionTransferSettings;
 import dev.tegu.distill.Tiny;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.distill.metrics.TrainingListener;
@@ -66,8 +65,7 @@ final class Blocks {
                 0,
                 1,
                 data,
-                new AttentionTransferSettings(
-                        Tiny.transfer("{tokens: 240, batch_size: 2, max_grad_norm: 0.1}")),
+                Tiny.stage1("{tokens: 240, batch_size: 2, max_grad_norm: 0.1}"),
                 5,
                 "cpu");
     }
