@@ -1,184 +1,166 @@
 package dev.tegu.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A run that is killed again and again ends with the bytes of one that never was. */
 final class KilledRunTest {
-    private static final int KILLS = 24;
     private static final long SEED = 20_261_128;
+
+    /** Kills within the time that a start takes, before any step. */
+    private static final int STARTS = 3;
+
+    /** Kills in steps and checkpoints of both stages. */
+    private static final int STEPS = 16;
+
+    /** Kills while the student is written, and while it is exported. */
+    private static final int WRITING = 2;
 
     @TempDir private Path dir;
 
-    /** Work in which a process is killed. */
-    private enum Moment {
-        START_UP,
-        STEP,
-        SAVING,
-        STUDENT
-    }
+    private final SplittableRandom random = new SplittableRandom(SEED);
+    private final Map<String, Integer> kills = new TreeMap<>();
+    private int starts;
 
-    /** Kills so far by the work that they hit. */
-    private final Map<Moment, Integer> kills = new TreeMap<>();
-
-    private Path config(String name, Path output) throws IOException {
+    private String config(String name) throws IOException {
         return Files.writeString(
-                dir.resolve(name),
-                """
-                teacher: DIR/teacher
-                method: lolcats
-                method_overrides: {window: {size: 8}}
-                output: OUTPUT
-                device: cpu
-                data: {train: [DIR/text.txt], validation: [DIR/text.txt], sequence_length: 32}
-                attention_transfer: {tokens: 2560, batch_size: 1, gradient_accumulation_steps: 2,
-                  log_every: 3, save_every: 2, validate_every: 5, keep_best: true, scheduler: plateau}
-                lora_finetune: {tokens: 960, batch_size: 1, r: 2, lora_dropout: 0.1, log_every: 2,
-                  save_every: 1, save_total_limit: 3}
-                """
-                        .replace("DIR", dir.toString())
-                        .replace("OUTPUT", output.toString()));
+                        dir.resolve(name + ".yaml"),
+                        """
+                        teacher: DIR/teacher
+                        method: lolcats
+                        method_overrides: {window: {size: 8}}
+                        output: DIR/NAME
+                        device: cpu
+                        data: {train: [DIR/text.txt], validation: [DIR/text.txt], sequence_length: 32}
+                        attention_transfer: {tokens: 2560, batch_size: 1,
+                          gradient_accumulation_steps: 2, log_every: 3, save_every: 2,
+                          validate_every: 5, keep_best: true, scheduler: plateau}
+                        lora_finetune: {tokens: 960, batch_size: 1, r: 2, lora_dropout: 0.1,
+                          log_every: 2, save_every: 1, save_total_limit: 3}
+                        export: {format: hf, dtype: float32}
+                        """
+                                .replace("DIR", dir.toString())
+                                .replace("NAME", name))
+                .toString();
     }
 
     @Test
-    void itsStudentMetricsAndCheckpointsAreThoseOfAnUninterruptedRun() throws Exception {
+    void studentMetricsAndCheckpointsAreThoseOfAnUninterruptedRun() throws Exception {
         TinyTeacher.writeInto(dir);
-        Path whole = dir.resolve("whole");
         Path killed = dir.resolve("killed");
-        String killedConfig = config("killed.yaml", killed).toString();
-        long startUp;
+        String config = config("killed");
+        long startUp = runWhole();
+
+        for (int i = 0; i < STARTS; i++) {
+            kill(config, killed, state -> true, random.nextLong(startUp));
+        }
+        for (int i = 0; i < STEPS; i++) {
+            List<String> before = RunFiles.state(killed);
+            kill(config, killed, state -> !state.equals(before), millis(200));
+        }
+        for (String written : List.of(".student.tmp", ".export.tmp")) {
+            for (int i = 0; i < WRITING; i++) {
+                kill(config, killed, state -> state.toString().contains(written), millis(6));
+            }
+        }
+        try (TeguProcess last = start(config)) {
+            assertEquals(0, last.exitCode(), last.err());
+        }
+
+        String seen = "seed " + SEED + ", killed while there was " + kills;
+        int all = kills.values().stream().mapToInt(count -> count).sum();
+        assertTrue(all >= 20, seen);
+        assertTrue(all - kills.getOrDefault("no run", 0) >= 16, seen);
+        for (int i = 1; i <= starts; i++) {
+            String err = Files.readString(dir.resolve(i + ".err"));
+            assertFalse(err.contains("error"), seen + ", then: " + err);
+        }
+        Map<String, String> expected = RunFiles.of(dir.resolve("whole"));
+        Map<String, String> found = RunFiles.of(killed);
+        assertEquals(expected.keySet(), found.keySet(), seen);
+        expected.forEach(
+                (name, bytes) -> assertEquals(bytes, found.get(name), name + ", " + seen));
+    }
+
+    /** Runs without a kill, and measures what a start takes, in nanoseconds. */
+    private long runWhole() throws Exception {
+        Path metrics = dir.resolve("whole/metrics.jsonl");
+        String config = config("whole");
         long began = System.nanoTime();
-        try (TeguProcess run =
-                TeguProcess.start(
-                        dir.resolve("whole.err"),
-                        "train",
-                        config("whole.yaml", whole).toString())) {
-            await(run, whole.resolve("metrics.jsonl"));
-            startUp = System.nanoTime() - began;
+        try (TeguProcess run = start(config)) {
+            while (run.isAlive() && !Files.exists(metrics)) {
+                pause();
+            }
+            long startUp = System.nanoTime() - began;
             assertEquals(0, run.exitCode(), run.err());
+            return startUp;
         }
-        System.out.println(
-                "seed "
-                        + SEED
-                        + ", start-up "
-                        + startUp / 1_000_000
-                        + " ms, whole "
-                        + (System.nanoTime() - began) / 1_000_000);
+    }
 
-        SplittableRandom random = new SplittableRandom(SEED);
-        int starts = 0;
-        boolean isDone = false;
-        while (!isDone) {
-            starts++;
-            Path err = dir.resolve("killed" + starts + ".err");
-            try (TeguProcess run = TeguProcess.start(err, "train", killedConfig, "--resume")) {
-                long delay;
-                if (starts <= 4) {
-                    delay = random.nextLong(startUp);
-                } else {
-                    awaitWork(run, killed, random.nextInt(4));
-                    delay = random.nextLong(TimeUnit.MILLISECONDS.toNanos(60));
-                }
-                if (starts <= KILLS) {
-                    pause(run, delay);
-                    Moment moment = moment(killed);
-                    if (run.isAlive()) {
-                        run.kill();
-                        kills.merge(starts <= 4 ? Moment.START_UP : moment, 1, Integer::sum);
-                        continue;
-                    }
-                }
+    private TeguProcess start(String config) throws IOException {
+        starts++;
+        return TeguProcess.start(dir.resolve(starts + ".err"), "run", config, "--resume");
+    }
+
+    /**
+     * Starts the program and kills it.
+     *
+     * @param when what its output must show first
+     * @param nanos how long it may live on then
+     */
+    private void kill(String config, Path output, Predicate<List<String>> when, long nanos)
+            throws Exception {
+        try (TeguProcess run = start(config)) {
+            while (run.isAlive() && !when.test(RunFiles.state(output))) {
+                pause();
+            }
+            long seen = System.nanoTime();
+            while (run.isAlive() && System.nanoTime() - seen < nanos) {
+                pause();
+            }
+            if (run.isAlive()) {
+                run.kill();
+                kills.merge(work(RunFiles.state(output)), 1, Integer::sum);
+            } else {
                 assertEquals(0, run.exitCode(), run.err());
-                isDone = true;
             }
         }
-        System.out.println(
-                kills + " of " + starts + " total ms " + (System.nanoTime() - began) / 1_000_000);
-
-        assertTrue(starts > 20, "only " + starts + " starts, killed in " + kills);
-        assertEquals(files(whole), files(killed));
     }
 
-    /** Waits for the first step after a start, and for some files more. */
-    private static void awaitWork(TeguProcess run, Path output, int changes) throws IOException {
-        String before = state(output);
-        for (int i = 0; i <= changes && run.isAlive(); i++) {
-            String now = state(output);
-            while (run.isAlive() && now.equals(before)) {
-                Thread.onSpinWait();
-                now = state(output);
-            }
-            before = now;
-        }
+    private long millis(int most) {
+        return random.nextLong(TimeUnit.MILLISECONDS.toNanos(most));
     }
 
-    /** What is seen of a run's work from outside. */
-    private static String state(Path output) throws IOException {
-        Path metrics = output.resolve("metrics.jsonl");
-        return (Files.exists(metrics) ? Files.size(metrics) : 0) + names(output).toString();
+    private static void pause() {
+        LockSupport.parkNanos(200_000);
     }
 
-    private static Moment moment(Path output) throws IOException {
-        String names = names(output).toString();
-        return names.contains(".student.tmp")
-                ? Moment.STUDENT
-                : names.contains(".step-") ? Moment.SAVING : Moment.STEP;
-    }
-
-    private static java.util.List<String> names(Path output) throws IOException {
-        java.util.List<String> names = new java.util.ArrayList<>();
-        for (String folder :
-                new String[] {"", "checkpoints/attention_transfer", "checkpoints/lora_finetune"}) {
-            try (Stream<Path> files = Files.list(output.resolve(folder))) {
-                files.forEach(file -> names.add(file.getFileName().toString()));
-            } catch (NoSuchFileException e) {
-                names.add("no " + folder);
+    private static String work(List<String> state) {
+        String all = state.toString();
+        for (String half : List.of(".export.tmp", ".student.tmp", ".step-")) {
+            if (all.contains(half)) {
+                return half;
             }
         }
-        return names;
-    }
-
-    private static void pause(TeguProcess run, long nanos) {
-        long start = System.nanoTime();
-        while (run.isAlive() && System.nanoTime() - start < nanos) {
-            Thread.onSpinWait();
-        }
-    }
-
-    private static void await(TeguProcess run, Path file) {
-        while (run.isAlive() && !Files.exists(file)) {
-            Thread.onSpinWait();
-        }
-    }
-
-    /** Bytes of every file by its name, but for the settings, which hold the output's name. */
-    private static Map<String, String> files(Path output) throws IOException {
-        Map<String, String> all = new TreeMap<>();
-        try (Stream<Path> walk = Files.walk(output)) {
-            for (Path file : walk.filter(Files::isRegularFile).toList()) {
-                String name = output.relativize(file).toString();
-                if (!name.equals("config.effective.yaml")) {
-                    byte[] bytes = Files.readAllBytes(file);
-                    all.put(
-                            name,
-                            name.endsWith(".jsonl")
-                                    ? Files.readString(file)
-                                    : bytes.length + " " + java.util.Arrays.hashCode(bytes));
-                }
+        for (String whole : List.of("export", "student", "step-", "config.effective.yaml")) {
+            if (all.contains(whole)) {
+                return whole;
             }
         }
-        return all;
+        return "no run";
     }
 }

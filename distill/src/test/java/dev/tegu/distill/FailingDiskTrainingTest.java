@@ -28,7 +28,7 @@ final class FailingDiskTrainingTest {
     /** Four steps and three checkpoints, of which one is kept beside the best. */
     private static final String SETTINGS =
             "{tokens: 96, batch_size: 1, log_every: 1, save_every: 2, save_total_limit: 1,"
-                    + " validate_every: 1}";
+                    + " validate_every: 2}";
 
     @TempDir Path dir;
     private PackedDataset data;

@@ -181,7 +181,7 @@ final class ResumeTest {
     @ParameterizedTest
     @EnumSource(Stage.class)
     void aRunMayStopAtAnyStep(Stage stage) throws IOException {
-        int steps = 6;
+        int steps = 5;
         String settings =
                 "batch_size: 1, gradient_accumulation_steps: 2, log_every: 2, save_every: 4,"
                         + " validate_every: 3, keep_best: true";

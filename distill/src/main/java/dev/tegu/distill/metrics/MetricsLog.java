@@ -64,7 +64,8 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
 
     /**
      * Goes on with a file after a resume: what it says of steps that will be taken again is cut
-     * off, and so is a last line that a crash left unfinished. A missing file is begun.
+     * off with all that follows, and so is a last line that a crash left unfinished. Where none of
+     * its lines is cut, lines of later stages stay: those cut their own. A missing file is begun.
      *
      * @param stage the stage that goes on
      * @param step the last step of it that counts; 0 for none, its first measurement included
@@ -139,17 +140,15 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
 
     private static long bytesUpTo(Path file, String stage, long step) throws IOException {
         long end = 0;
-        boolean inStage = false;
         try (BufferedReader reader = Files.newBufferedReader(file)) {
             int number = 0;
             for (String line = nextWhole(reader); line != null; line = nextWhole(reader)) {
                 JsonNode entry = parse(line, file + ":" + ++number);
                 boolean ofStage = entry.path("stage").asText().equals(stage);
                 boolean counts = step > 0 && entry.path("step").asLong() <= step;
-                if (ofStage ? !counts : inStage) {
+                if (ofStage && !counts) {
                     break;
                 }
-                inStage = ofStage;
                 end += line.getBytes(StandardCharsets.UTF_8).length + 1L;
             }
         }
