@@ -92,8 +92,7 @@ final class KilledRunTest {
         Map<String, String> expected = RunFiles.of(dir.resolve("whole"));
         Map<String, String> found = RunFiles.of(killed);
         assertEquals(expected.keySet(), found.keySet(), seen);
-        expected.forEach(
-                (name, bytes) -> assertEquals(bytes, found.get(name), name + ", " + seen));
+        expected.forEach((name, bytes) -> assertEquals(bytes, found.get(name), name + ", " + seen));
     }
 
     /** Runs without a kill, and measures what a start takes, in nanoseconds. */

@@ -93,7 +93,7 @@ final class OtherInputsTest {
 
         String err = refusal();
 
-        assertTrue(err.contains("data.train.0: was text.txt, 4560 bytes, sha256 "), err);
+        assertTrue(err.contains("data.train.0: was text.txt, 4260 bytes, sha256 "), err);
         assertTrue(err.contains("data.validation.0: was text.txt"), err);
     }
 

@@ -63,9 +63,9 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
     }
 
     /**
-     * Goes on with a file after a resume: what it says of steps that will be taken again is cut
-     * off with all that follows, and so is a last line that a crash left unfinished. Where none of
-     * its lines is cut, lines of later stages stay: those cut their own. A missing file is begun.
+     * Goes on with a file after a resume: what it says of steps that will be taken again is cut off
+     * with all that follows, and so is a last line that a crash left unfinished. Where none of its
+     * lines is cut, lines of later stages stay: those cut their own. A missing file is begun.
      *
      * @param stage the stage that goes on
      * @param step the last step of it that counts; 0 for none, its first measurement included
