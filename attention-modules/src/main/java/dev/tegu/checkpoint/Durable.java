@@ -4,45 +4,133 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.stream.Stream;
 
-/** Whole directories: what is in them, whether the disk has it, and how to remove them. */
-final class Durable {
+/**
+ * Whole files and directories: whether they are there, whether the disk has them, their removal.
+ */
+public final class Durable {
 
     private Durable() {}
 
-    /** Relative names of all regular files, {@code /} between folders, sorted. */
-    static List<String> fileNames(Path dir) throws IOException {
-        try (Stream<Path> files = Files.walk(dir)) {
-            return files.filter(Files::isRegularFile)
-                    .map(file -> dir.relativize(file).toString().replace(File.separatorChar, '/'))
-                    .sorted()
-                    .toList();
+    /**
+     * Whether there is something at a path. Unlike {@link Files#exists} it does not take a disk
+     * that cannot be read for one that holds nothing.
+     *
+     * @throws IOException if that cannot be told
+     */
+    public static boolean exists(Path path) throws IOException {
+        try {
+            Files.readAttributes(path, BasicFileAttributes.class);
+            return true;
+        } catch (NoSuchFileException e) {
+            return false;
         }
     }
 
-    static String sha256(Path file) throws IOException {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
+    /** Makes a folder and those above it that are missing, each one on the disk on return. */
+    public static void createFolders(Path dir) throws IOException {
+        Path absolute = dir.toAbsolutePath();
+        if (Files.isDirectory(absolute)) {
+            return;
         }
+        if (absolute.getParent() != null) {
+            createFolders(absolute.getParent());
+        }
+        Files.createDirectories(absolute);
+        if (absolute.getParent() != null) {
+            syncFolder(absolute.getParent());
+        }
+    }
+
+    /**
+     * Writes a file that is whole at any time: aside, waited for, renamed onto the name. One that
+     * is there is replaced.
+     */
+    public static void write(Path file, byte[] bytes) throws IOException {
+        Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
+        Files.write(partial, bytes);
+        syncFile(partial);
+        Files.move(
+                partial, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        syncFolder(file.toAbsolutePath().getParent());
+    }
+
+    /** Relative names of all regular files, {@code /} between folders, sorted. */
+    static List<String> fileNames(Path dir) throws IOException {
+        List<String> names = new ArrayList<>();
+        // A filter of Files.walk would leave out what cannot be looked at; this throws.
+        Files.walkFileTree(
+                dir,
+                new SimpleFileVisitor<>() {
+                    @Override
+                    public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
+                            throws IOException {
+                        if (isFile(file)) {
+                            String name = dir.relativize(file).toString();
+                            names.add(name.replace(File.separatorChar, '/'));
+                        }
+                        return FileVisitResult.CONTINUE;
+                    }
+                });
+        Collections.sort(names);
+        return names;
+    }
+
+    /** Whether a path leads to a regular file, through links too. */
+    static boolean isFile(Path path) throws IOException {
+        try {
+            return Files.readAttributes(path, BasicFileAttributes.class).isRegularFile();
+        } catch (NoSuchFileException e) {
+            return false;
+        }
+    }
+
+    /** SHA-256 of a file's bytes, 64 hex digits. */
+    static String sha256(Path file) throws IOException {
+        return sha256(file, count -> {});
+    }
+
+    /**
+     * As {@link #sha256(Path)}.
+     *
+     * @param read hears of each piece, in bytes
+     */
+    static String sha256(Path file, LongConsumer read) throws IOException {
+        MessageDigest digest = sha256();
         byte[] buffer = new byte[1 << 16];
         try (InputStream in = Files.newInputStream(file)) {
             for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
                 digest.update(buffer, 0, count);
+                read.accept(count);
             }
         }
         return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** A digest of nothing yet. */
+    static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
     }
 
     /** Waits until the disk has a file's bytes. */
@@ -53,7 +141,7 @@ final class Durable {
     }
 
     /** Waits until the disk has a folder's names; Windows offers no such call and needs none. */
-    static void syncFolder(Path dir) throws IOException {
+    public static void syncFolder(Path dir) throws IOException {
         if (File.separatorChar == '/') {
             try (FileChannel channel = FileChannel.open(dir, StandardOpenOption.READ)) {
                 channel.force(true);
@@ -78,7 +166,7 @@ final class Durable {
 
     /** Removes a folder and all below it, if it exists; links are removed, not followed. */
     static void deleteTree(Path dir) throws IOException {
-        if (!Files.exists(dir)) {
+        if (!exists(dir)) {
             return;
         }
         List<Path> paths;

@@ -145,6 +145,11 @@ public final class HuggingFaceDirectory implements AutoCloseable {
         return fileOf(name).map(name, fromByte, length);
     }
 
+    /** The safetensors files that the weights are in. */
+    public List<Path> weightFiles() {
+        return files.stream().map(SafetensorsFile::path).toList();
+    }
+
     /** The tokenizer's files that are present, in a fixed order. */
     public List<Path> tokenizerFiles() {
         return tokenizerFilesIn(path);

@@ -41,13 +41,23 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
         files = List.copyOf(files);
     }
 
-    /** Measures every file of a directory; a manifest in it is left out. */
-    static Manifest of(Path dir, Map<String, String> properties) throws IOException {
+    /**
+     * Measures every file of a directory; a manifest in it is left out.
+     *
+     * @param digests SHA-256 of files that is known already, by name
+     */
+    static Manifest of(Path dir, Map<String, String> properties, Map<String, String> digests)
+            throws IOException {
         List<FileEntry> entries = new ArrayList<>();
         for (String name : Durable.fileNames(dir)) {
             if (!name.equals(FILE_NAME)) {
                 Path file = dir.resolve(name);
-                entries.add(new FileEntry(name, Files.size(file), Durable.sha256(file)));
+                String known = digests.get(name);
+                entries.add(
+                        new FileEntry(
+                                name,
+                                Files.size(file),
+                                known == null ? Durable.sha256(file) : known));
             }
         }
         return new Manifest(properties, entries);
@@ -75,7 +85,7 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
      */
     public static Manifest read(Path dir) throws IOException {
         Path file = dir.resolve(FILE_NAME);
-        if (!Files.exists(file)) {
+        if (!Durable.exists(file)) {
             String what = Files.isDirectory(dir) ? "no " + FILE_NAME : "no such folder";
             throw new CheckpointException(
                     dir
@@ -129,12 +139,27 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
      *     each weight file that the manifest does not know; other unknown files do no harm
      */
     public static void verify(Path dir) throws IOException {
+        List<String> faults = faults(dir);
+        if (!faults.isEmpty()) {
+            throw new CheckpointException(
+                    dir
+                            + (": " + String.join(", ", faults))
+                            + "; fetch the folder again, or run the command that makes it");
+        }
+    }
+
+    /**
+     * What is wrong with a directory's files, reading all bytes; nothing where it is whole.
+     *
+     * @throws CheckpointException if the manifest itself is missing or unreadable
+     */
+    public static List<String> faults(Path dir) throws IOException {
         List<String> faults = new ArrayList<>();
         Set<String> known = new HashSet<>();
         for (FileEntry entry : read(dir).files()) {
             known.add(entry.name());
             Path file = dir.resolve(entry.name());
-            if (!Files.isRegularFile(file)) {
+            if (!Durable.isFile(file)) {
                 faults.add(entry.name() + " is missing");
             } else if (Files.size(file) != entry.size()) {
                 faults.add(
@@ -149,11 +174,6 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
                 faults.add(name + " is not in the manifest");
             }
         }
-        if (!faults.isEmpty()) {
-            throw new CheckpointException(
-                    dir
-                            + (": " + String.join(", ", faults))
-                            + "; fetch the folder again, or run the command that makes it");
-        }
+        return faults;
     }
 }

@@ -12,8 +12,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -33,8 +35,8 @@ public final class SafetensorsWriter {
     private SafetensorsWriter() {}
 
     /** As {@link #write(Path, Map, Map)} with the metadata {@code format: pt}. */
-    public static void write(Path file, Map<String, TensorSource> tensors) throws IOException {
-        write(file, tensors, PYTORCH);
+    public static String write(Path file, Map<String, TensorSource> tensors) throws IOException {
+        return write(file, tensors, PYTORCH);
     }
 
     /**
@@ -53,6 +55,7 @@ public final class SafetensorsWriter {
         Files.deleteIfExists(partial);
         write(partial, tensors, metadata);
         Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
+        Durable.syncFolder(file.toAbsolutePath().getParent());
     }
 
     /**
@@ -60,11 +63,12 @@ public final class SafetensorsWriter {
      *
      * @param file must not exist
      * @param metadata text for {@code __metadata__}
+     * @return SHA-256 of the bytes that were meant, taken before they went to the disk
      * @throws CheckpointException if a source gives other than the number of bytes that its dtype
      *     and shape ask for
      * @throws IOException if the disk fails, or a source does
      */
-    public static void write(
+    public static String write(
             Path file, Map<String, TensorSource> tensors, Map<String, String> metadata)
             throws IOException {
         List<Map.Entry<String, TensorSource>> ordered = inFileOrder(tensors);
@@ -72,13 +76,15 @@ public final class SafetensorsWriter {
         try (FileChannel channel =
                 FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
             try {
+                DigestingChannel out = new DigestingChannel(file, channel);
                 while (header.hasRemaining()) {
-                    channel.write(header);
+                    out.write(header);
                 }
                 for (Map.Entry<String, TensorSource> tensor : ordered) {
-                    writeTensor(file, channel, tensor.getKey(), tensor.getValue());
+                    writeTensor(file, out, tensor.getKey(), tensor.getValue());
                 }
                 channel.force(true);
+                return HexFormat.of().formatHex(out.digest.digest());
             } catch (IOException | RuntimeException | Error e) {
                 Files.deleteIfExists(file);
                 throw e;
@@ -125,7 +131,8 @@ public final class SafetensorsWriter {
     }
 
     private static void writeTensor(
-            Path file, FileChannel channel, String name, TensorSource source) throws IOException {
+            Path file, WritableByteChannel channel, String name, TensorSource source)
+            throws IOException {
         CountingChannel counting = new CountingChannel(channel, source.byteLength());
         source.body().writeTo(counting);
         if (counting.written != counting.expected) {
@@ -135,6 +142,43 @@ public final class SafetensorsWriter {
                             + (" of " + source.dtype() + " needs " + counting.expected)
                             + (" bytes, its source gave " + counting.written)
                             + (counting.isOver() ? " or more" : ""));
+        }
+    }
+
+    /**
+     * Passes all on, and remembers what the disk should hold; a fault of the disk gets its name.
+     */
+    private static final class DigestingChannel implements WritableByteChannel {
+        private final Path file;
+        private final WritableByteChannel channel;
+        private final MessageDigest digest = Durable.sha256();
+
+        DigestingChannel(Path file, WritableByteChannel channel) {
+            this.file = file;
+            this.channel = channel;
+        }
+
+        @Override
+        public int write(ByteBuffer source) throws IOException {
+            ByteBuffer taken = source.duplicate();
+            int count;
+            try {
+                count = channel.write(source);
+            } catch (IOException e) {
+                throw new IOException(file + ": cannot be written: " + e.getMessage(), e);
+            }
+            digest.update(taken.limit(taken.position() + count));
+            return count;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return channel.isOpen();
+        }
+
+        @Override
+        public void close() {
+            // The file belongs to the writer.
         }
     }
 

@@ -35,7 +35,7 @@ public final class ShardedWeights {
         }
         List<SortedMap<String, TensorSource>> shards = split(tensors, maxShardBytes);
         if (shards.size() == 1) {
-            SafetensorsWriter.write(directory.path(WeightFiles.SINGLE), shards.get(0));
+            directory.write(WeightFiles.SINGLE, shards.get(0));
             return;
         }
         SortedMap<String, String> weightMap = new TreeMap<>();
@@ -43,7 +43,7 @@ public final class ShardedWeights {
             String name =
                     String.format(
                             Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size());
-            SafetensorsWriter.write(directory.path(name), shards.get(i));
+            directory.write(name, shards.get(i));
             shards.get(i).keySet().forEach(tensor -> weightMap.put(tensor, name));
         }
         ObjectNode index = StrictJson.object();

@@ -1,14 +1,20 @@
 package dev.tegu.checkpoint;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.SecureRandom;
+import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A directory that appears whole or not at all.
@@ -22,9 +28,12 @@ public final class StagedDirectory implements AutoCloseable {
 
     private static final SecureRandom RANDOM = new SecureRandom();
 
+    private static final Pattern LEFTOVER = Pattern.compile("\\.(.+)\\.tmp-[0-9a-f]{12}");
+
     private final Path target;
     private final Path staging;
     private final Map<String, String> properties = new TreeMap<>();
+    private final Map<String, String> digests = new HashMap<>();
     private boolean isCommitted;
 
     private StagedDirectory(Path target, Path staging) {
@@ -46,10 +55,8 @@ public final class StagedDirectory implements AutoCloseable {
             // A link to an empty folder: the rename must replace the folder, not the link.
             absolute = absolute.toRealPath();
         }
-        Files.createDirectories(absolute.getParent());
-        byte[] random = new byte[6];
-        RANDOM.nextBytes(random);
-        String name = "." + absolute.getFileName() + ".tmp-" + HexFormat.of().formatHex(random);
+        Durable.createFolders(absolute.getParent());
+        String name = "." + absolute.getFileName() + ".tmp-" + randomHex();
         return new StagedDirectory(absolute, Files.createDirectory(absolute.resolveSibling(name)));
     }
 
@@ -99,6 +106,13 @@ public final class StagedDirectory implements AutoCloseable {
         }
     }
 
+    /** Writes tensors into a file whose digest is taken in memory, before the disk has them. */
+    public void write(String name, Map<String, TensorSource> tensors) throws IOException {
+        Path file = path(name);
+        String digest = SafetensorsWriter.write(file, tensors);
+        digests.put(staging.relativize(file).toString().replace(File.separatorChar, '/'), digest);
+    }
+
     /** Adds a small fact for the manifest, such as the program's version. */
     public StagedDirectory property(String name, String value) {
         properties.put(name, value);
@@ -117,10 +131,11 @@ public final class StagedDirectory implements AutoCloseable {
         }
         Durable.syncTree(staging);
         Path manifest = staging.resolve(Manifest.FILE_NAME);
-        Files.write(manifest, Manifest.of(staging, properties).toBytes());
+        Manifest meant = Manifest.of(staging, properties, digests);
+        Files.write(manifest, meant.toBytes());
         Durable.syncFile(manifest);
         Durable.syncFolder(staging);
-        Manifest.verify(staging);
+        requireAsMeant(meant);
         refuseOccupied(target);
         if (Files.isDirectory(target)) {
             Files.delete(target);
@@ -128,6 +143,53 @@ public final class StagedDirectory implements AutoCloseable {
         Files.move(staging, target, StandardCopyOption.ATOMIC_MOVE);
         isCommitted = true;
         Durable.syncFolder(target.getParent());
+    }
+
+    private void requireAsMeant(Manifest meant) throws IOException {
+        List<String> faults = Manifest.faults(staging);
+        if (!faults.isEmpty() || !Manifest.read(staging).equals(meant)) {
+            throw new CheckpointException(
+                    target
+                            + ": the disk gives back other bytes than were written ("
+                            + (faults.isEmpty() ? Manifest.FILE_NAME : String.join(", ", faults))
+                            + "); nothing was kept. Check the disk, and write to another one");
+        }
+    }
+
+    /**
+     * Removes what killed processes left of directories that they were writing, {@code
+     * .NAME.tmp-RANDOM}. Only for a folder that no one else writes into now: see {@link
+     * DirectoryLock}.
+     *
+     * @param folder where the directories would have appeared; may be missing
+     * @param isOurs tells by NAME whose leftovers are removed
+     */
+    public static void removeLeftovers(Path folder, Predicate<String> isOurs) throws IOException {
+        if (!Durable.exists(folder)) {
+            return;
+        }
+        for (String file : WeightFiles.list(folder)) {
+            Matcher matcher = LEFTOVER.matcher(file);
+            if (matcher.matches() && isOurs.test(matcher.group(1))) {
+                Durable.deleteTree(folder.resolve(file));
+            }
+        }
+    }
+
+    /**
+     * Takes a directory away in one step, so that a crash leaves it whole or under the name of a
+     * leftover.
+     */
+    public static void remove(Path dir) throws IOException {
+        Path aside = dir.resolveSibling("." + dir.getFileName() + ".tmp-" + randomHex());
+        Files.move(dir, aside, StandardCopyOption.ATOMIC_MOVE);
+        Durable.deleteTree(aside);
+    }
+
+    private static String randomHex() {
+        byte[] random = new byte[6];
+        RANDOM.nextBytes(random);
+        return HexFormat.of().formatHex(random);
     }
 
     /** Removes what was written, unless it was committed. */

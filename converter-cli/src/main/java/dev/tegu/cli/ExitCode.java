@@ -15,6 +15,9 @@ final class ExitCode {
     /** What the JVM itself exits with after SIGINT: 128 and the signal's number. */
     static final int INTERRUPTED = 130;
 
+    /** The same after SIGTERM. */
+    static final int TERMINATED = 143;
+
     private ExitCode() {}
 
     /** Code and meaning, in the order of the codes, for the end of every help text. */
@@ -27,6 +30,7 @@ final class ExitCode {
         meanings.put(" " + INPUT, "bad, missing or unreadable input file");
         meanings.put(" " + VERIFICATION, "verification failed");
         meanings.put(INTERRUPTED + "", "interrupted");
+        meanings.put(TERMINATED + "", "terminated");
         return meanings;
     }
 }

@@ -4,11 +4,13 @@ import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Problem;
+import dev.tegu.distill.StoppedException;
 import dev.tegu.distill.data.DataException;
 import java.io.FileNotFoundException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
@@ -21,6 +23,9 @@ import picocli.CommandLine.ParseResult;
  * only when {@code --debug} was given.
  */
 final class Failures {
+    /** The text of ENOSPC, for which Java has no exception of its own. */
+    private static final String DISK_FULL = "No space left on device";
+
     /** What a user is told. */
     record Report(List<String> lines, int exitCode) {}
 
@@ -40,6 +45,9 @@ final class Failures {
                 || e instanceof CheckpointException
                 || e instanceof DataException) {
             return one(e.getMessage(), ExitCode.INPUT);
+        }
+        if (e instanceof StoppedException) {
+            return one(e.getMessage(), ExitCode.INTERRUPTED);
         }
         if (e instanceof VerificationException) {
             return one(e.getMessage(), ExitCode.VERIFICATION);
@@ -64,7 +72,9 @@ final class Failures {
     /** Prints what {@code thrown} means. */
     static int print(Throwable thrown, boolean debug, PrintWriter err) {
         Report report = of(thrown);
-        report.lines().forEach(line -> err.println("error: " + line));
+        // Whoever has asked for the end is not told of an error.
+        String prefix = thrown instanceof StoppedException ? "" : "error: ";
+        report.lines().forEach(line -> err.println(prefix + line));
         if (debug) {
             thrown.printStackTrace(err);
         }
@@ -101,6 +111,9 @@ final class Failures {
         if (e instanceof AccessDeniedException) {
             return one(e.getFile() + ": permission denied", ExitCode.INPUT);
         }
+        if (e instanceof DirectoryNotEmptyException) {
+            return one(e.getFile() + ": is not empty; name another output", ExitCode.FAILED);
+        }
         if (e instanceof FileAlreadyExistsException) {
             return one(e.getFile() + ": exists already; name another output", ExitCode.FAILED);
         }
@@ -113,6 +126,9 @@ final class Failures {
 
     private static String described(Throwable e) {
         String message = e.getMessage();
+        if (message != null && message.contains(DISK_FULL)) {
+            return message + "; make room and run it again, training goes on with --resume";
+        }
         return message == null || message.isBlank()
                 ? "unexpected " + e.getClass().getSimpleName() + "; see it whole with --debug"
                 : message;

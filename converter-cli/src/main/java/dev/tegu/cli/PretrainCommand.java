@@ -58,7 +58,7 @@ final class PretrainCommand extends TeguCommand {
     public void run() {
         PretrainConfig config = PretrainConfig.load(input.file, input.overrides);
         try {
-            Path model = new Pretraining(config, console()).run(training.resume);
+            Path model = new Pretraining(config, console(), stop()).run(training.resume);
             console().say("Next: scripts/tegu eval " + model + " --tasks recall");
             out().println(model);
         } catch (IOException e) {

@@ -45,22 +45,25 @@ final class RunCommand extends TeguCommand {
             if (options.dryRun) {
                 out().print(Plan.of(experiment));
             } else {
-                run(experiment);
+                try (RunDirectory run =
+                        RunDirectory.open(
+                                Path.of(experiment.config().output()),
+                                experiment.effectiveYaml(),
+                                options.resume)) {
+                    run(experiment, run);
+                }
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    private void run(Experiment experiment) throws IOException {
+    private void run(Experiment experiment, RunDirectory run) throws IOException {
         ExperimentConfig settings = experiment.config();
-        RunDirectory run =
-                RunDirectory.open(
-                        Path.of(settings.output()), experiment.effectiveYaml(), options.resume);
         Optional<Evaluation> evaluation =
                 settings.eval().map(ignored -> new Evaluation(experiment, console()));
         boolean wasThere = RunDirectory.isWritten(run.student());
-        new Training(experiment, console()).run(run);
+        new Training(experiment, console(), stop()).run(run);
         Path given = run.student();
         if (settings.export().isPresent()) {
             ExportSettings export = settings.export().get();

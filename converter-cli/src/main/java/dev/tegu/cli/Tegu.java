@@ -2,6 +2,7 @@ package dev.tegu.cli;
 
 import dev.tegu.attention.AttentionProbe;
 import dev.tegu.attention.LinearAttention;
+import dev.tegu.cli.console.Console;
 import dev.tegu.cli.experiment.ExportSettings;
 import dev.tegu.model.TeguVersion;
 import java.io.PrintWriter;
@@ -41,7 +42,18 @@ import picocli.CommandLine.Spec;
         },
         footer = {"  scripts/tegu list tasks", "  scripts/tegu validate configs/demo.yaml"})
 public final class Tegu implements Runnable {
+    private final StopSignal stop;
+
     @Spec private CommandSpec spec;
+
+    private Tegu(StopSignal stop) {
+        this.stop = stop;
+    }
+
+    /** What may end a command before its time. */
+    StopSignal stop() {
+        return stop;
+    }
 
     /** Without a command there is nothing to do: a usage error that shows what there is. */
     @Override
@@ -51,7 +63,11 @@ public final class Tegu implements Runnable {
 
     /** The parser with all commands, errors and help texts wired. */
     static CommandLine commandLine() {
-        CommandLine command = new CommandLine(new Tegu());
+        return commandLine(new StopSignal());
+    }
+
+    private static CommandLine commandLine(StopSignal stop) {
+        CommandLine command = new CommandLine(new Tegu(stop));
         HelpStyle.apply(command);
         Choice.register(command, ListCommand.Listing.class);
         Choice.register(command, AttentionProbe.Form.class);
@@ -63,13 +79,17 @@ public final class Tegu implements Runnable {
     }
 
     /**
-     * Runs one command.
+     * Runs one command, which no signal ends early.
      *
      * @return the exit code
      */
     static int run(String[] arguments, PrintWriter out, PrintWriter err) {
+        return run(arguments, out, err, new StopSignal());
+    }
+
+    private static int run(String[] arguments, PrintWriter out, PrintWriter err, StopSignal stop) {
         try {
-            return commandLine().setOut(out).setErr(err).execute(arguments);
+            return commandLine(stop).setOut(out).setErr(err).execute(arguments);
         } catch (Error e) {
             return Failures.print(e, Arrays.asList(arguments).contains("--debug"), err);
         } finally {
@@ -82,6 +102,10 @@ public final class Tegu implements Runnable {
     public static void main(String[] arguments) {
         PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
         PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-        System.exit(run(arguments, out, err));
+        StopSignal stop = new StopSignal();
+        stop.watch(Console.of(err));
+        int exitCode = run(arguments, out, err, stop);
+        stop.ended();
+        System.exit(exitCode);
     }
 }

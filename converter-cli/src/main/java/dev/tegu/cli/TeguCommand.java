@@ -37,6 +37,11 @@ abstract class TeguCommand implements Runnable {
         return spec.commandLine().getOut();
     }
 
+    /** What may end the command before its time. */
+    final StopSignal stop() {
+        return ((Tegu) spec.root().userObject()).stop();
+    }
+
     /** Where talk goes. */
     final Console console() {
         return Console.of(spec.commandLine().getErr());

@@ -36,14 +36,15 @@ final class TrainCommand extends TeguCommand {
                 out().print(Plan.of(experiment));
                 return;
             }
-            RunDirectory run =
+            try (RunDirectory run =
                     RunDirectory.open(
                             Path.of(experiment.config().output()),
                             experiment.effectiveYaml(),
-                            options.resume);
-            new Training(experiment, console()).run(run);
-            out().println(run.student());
-            console().say("Next: scripts/tegu generate " + run.student() + " --prompt TEXT");
+                            options.resume)) {
+                new Training(experiment, console(), stop()).run(run);
+                out().println(run.student());
+                console().say("Next: scripts/tegu generate " + run.student() + " --prompt TEXT");
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -7,11 +7,13 @@ import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Problem;
+import dev.tegu.distill.StoppedException;
 import dev.tegu.distill.data.DataException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -31,6 +33,8 @@ final class FailuresTest {
                 Arguments.of(new UncheckedIOException(new NoSuchFileException("a.txt")), 4),
                 Arguments.of(new VerificationException("model: 1 tensor differs"), 5),
                 Arguments.of(new IOException("metrics.jsonl: disk full"), 1),
+                Arguments.of(new IOException("a: No space left on device"), 1),
+                Arguments.of(new DirectoryNotEmptyException("out"), 1),
                 Arguments.of(new IllegalStateException("no message helps"), 1),
                 Arguments.of(new OutOfMemoryError("Java heap space"), 1));
     }
@@ -45,6 +49,26 @@ final class FailuresTest {
         assertEquals(exitCode, found);
         assertEquals(1, err.toString().lines().count(), err.toString());
         assertTrue(err.toString().startsWith("error: "), err.toString());
+    }
+
+    @Test
+    void whoeverStopsARunIsNotToldOfAnError() {
+        StringWriter err = new StringWriter();
+
+        int exitCode =
+                Failures.print(
+                        new StoppedException("stopped after step 3"), false, new PrintWriter(err));
+
+        assertEquals(130, exitCode);
+        assertEquals("stopped after step 3\n", err.toString());
+    }
+
+    @Test
+    void aFullDiskIsToldWithWhatToDo() {
+        Failures.Report report =
+                Failures.of(new IOException("x.safetensors: No space left on device"));
+
+        assertTrue(report.lines().get(0).endsWith("goes on with --resume"), report.toString());
     }
 
     @Test

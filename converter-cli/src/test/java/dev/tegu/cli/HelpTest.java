@@ -50,6 +50,7 @@ final class HelpTest {
                            4    bad, missing or unreadable input file
                            5    verification failed
                           130   interrupted
+                          143   terminated
                         """),
                 end);
     }

@@ -49,7 +49,7 @@ final class RunCommandTest {
                 run.out());
         try (Stream<Path> files = Files.list(output)) {
             assertEquals(
-                    "[checkpoints, config.effective.yaml, eval, export, metrics.jsonl, student]",
+                    "[.lock, checkpoints, config.effective.yaml, eval, export, metrics.jsonl, student]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
         }
         try (Stream<Path> files = Files.list(output.resolve("eval"))) {
@@ -146,7 +146,7 @@ final class RunCommandTest {
         Invocation other = Invocation.of("run", config, "--resume", "--set=seed=1");
 
         assertEquals(4, other.exitCode(), other.err());
-        assertTrue(other.err().contains("`seed: 0` there, `seed: 1` here"), other.err());
+        assertTrue(other.err().contains("seed: was 0, is 1"), other.err());
     }
 
     @Test

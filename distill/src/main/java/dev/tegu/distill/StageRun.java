@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 
 /**
@@ -20,6 +21,7 @@ import java.util.Set;
  */
 final class StageRun implements AutoCloseable {
     private static final String UPDATES = "updates";
+    private static final String SEED = "seed";
 
     private final Objective objective;
     private final NDManager manager;
@@ -39,6 +41,9 @@ final class StageRun implements AutoCloseable {
 
     /** Steps of the optimizer; a step whose gradients overflowed is none. */
     private long updates;
+
+    /** Of the parameters as they are now, if it was measured. */
+    private OptionalDouble validationLoss = OptionalDouble.empty();
 
     /**
      * What a step was.
@@ -83,7 +88,8 @@ final class StageRun implements AutoCloseable {
      * @return steps that lie behind it, 0 if there is none
      */
     long restore() throws IOException {
-        StageCheckpoints.Restored restored = checkpoints.restore(state, script);
+        StageCheckpoints.Restored restored =
+                checkpoints.restore(state, script, settings.saveTotalLimit());
         if (restored.step() > 0) {
             Map<String, String> facts = restored.facts();
             measurements.restore(facts);
@@ -101,13 +107,17 @@ final class StageRun implements AutoCloseable {
     void save(long steps) throws IOException {
         Map<String, String> facts = new LinkedHashMap<>(measurements.facts());
         facts.put(UPDATES, String.valueOf(updates));
+        facts.put(SEED, String.valueOf(seed));
         lossScale.ifPresent(scale -> facts.putAll(scale.facts()));
-        checkpoints.save(state, facts, steps);
+        validationLoss.ifPresent(
+                loss -> facts.put(StageCheckpoints.VALIDATION_LOSS, String.valueOf(loss)));
+        checkpoints.save(state, facts, steps, settings.saveTotalLimit());
     }
 
     /** After a measurement on the validation data. */
     void measured(Losses losses) {
         measurements.measured(losses);
+        validationLoss = OptionalDouble.of(losses.total());
     }
 
     /** Whether there is nothing left that is trained. */
@@ -126,6 +136,7 @@ final class StageRun implements AutoCloseable {
      *     a checkpoint holds the state as it is
      */
     Taken step(long step) throws IOException {
+        validationLoss = OptionalDouble.empty();
         // What libtorch draws inside a step (dropout) follows from the step's number.
         manager.getEngine().setRandomSeed((int) (seed * 31 + step));
         Set<String> stopped = measurements.stopped();

@@ -50,7 +50,7 @@ public final class TrainingLoop {
      * @param validation what is measured before the first and after the last step, and between as
      *     the settings say
      * @param seed decides the order of the sequences and all else that is random
-     * @param stop asked after each step; once it says true the state is saved and the run ends
+     * @param stop asked between steps; once it says true the state is saved and the run ends
      */
     public TrainingLoop(
             PackedDataset train,
@@ -95,6 +95,11 @@ public final class TrainingLoop {
                 validate(run, objective, manager, 0);
             }
             boolean ended = done == total || run.isAtRest();
+            if (!ended && stop.getAsBoolean()) {
+                throw new StoppedException(
+                        ("stopped after step " + done + " of " + total + " of " + stage)
+                                + "; go on with --resume");
+            }
             for (long step = done; !ended; step++) {
                 StageRun.Taken taken = run.step(step);
                 boolean last = step + 1 == total;
@@ -117,6 +122,7 @@ public final class TrainingLoop {
                 }
                 boolean stops = stop.getAsBoolean();
                 if (ended || stops || isDue(settings.saveEvery(), step)) {
+                    listener.saving(stage);
                     run.save(step + 1);
                 }
                 if (stops && !ended) {

@@ -27,6 +27,8 @@ import java.util.Map;
  * @param maxGradNorm largest norm of the gradient, longer ones are scaled down; 0 for no limit
  * @param logEvery steps between two reports of the loss, at least 1
  * @param saveEvery steps between two training checkpoints, 0 for one at the end of the stage only
+ * @param saveTotalLimit checkpoints of a stage that are kept, at least 1: the last ones; beside
+ *     them stays the one that measured best on the validation data
  * @param gradientAccumulationSteps batches whose gradients are averaged for one step, at least 1
  * @param validateEvery steps between two measurements on the validation data; 0 for one before the
  *     first and one after the last step only, which are always taken
@@ -53,6 +55,7 @@ public record TrainingSettings(
         @Default("1.0") double maxGradNorm,
         @Default("10") int logEvery,
         @Default("200") int saveEvery,
+        @Default("2") int saveTotalLimit,
         @Default("1") int gradientAccumulationSteps,
         @Default("0") int validateEvery,
         @Default("false") boolean keepBest,
@@ -69,6 +72,7 @@ public record TrainingSettings(
         Checks.require(batchSize >= 1, "batch_size", "1 or more", batchSize);
         Checks.require(logEvery >= 1, "log_every", "1 or more", logEvery);
         Checks.require(saveEvery >= 0, "save_every", "0 or more", saveEvery);
+        Checks.require(saveTotalLimit >= 1, "save_total_limit", "1 or more", saveTotalLimit);
         Checks.positive("learning_rate", learningRate);
         learningRates = Collections.unmodifiableMap(new LinkedHashMap<>(learningRates));
         learningRates.forEach(

@@ -68,6 +68,13 @@ final class LiveArraysTest {
         }
     }
 
+    @Test
+    void pretrainingLeavesNoArraysBehind() throws IOException {
+        try (DecoderModel model = Tiny.base(1)) {
+            assertLevel(model, NextToken.overAllWeights("pretrain", model));
+        }
+    }
+
     private void assertLevel(DecoderModel model, Objective objective) throws IOException {
         NDManager root = root(model.manager());
         List<Integer> live = new ArrayList<>();

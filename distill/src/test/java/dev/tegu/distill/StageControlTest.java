@@ -360,6 +360,40 @@ final class StageControlTest {
         }
     }
 
+    @Test
+    void aGradientThatIsNoNumberKeepsAStateThatGoesOnToTheSameBits() throws IOException {
+        String settings = "{tokens: 480, batch_size: 2, log_every: 1, save_every: 0}";
+        float[] whole;
+        try (TwoLayers two = new TwoLayers(FALLS, FALLS)) {
+            train(two, two.manager, settings, "whole");
+            whole = new float[] {two.value(0), two.value(1)};
+        }
+        steps.clear();
+        try (TwoLayers two = new TwoLayers(FALLS, FALLS)) {
+            BooleanSupplier spoil =
+                    () -> {
+                        two.largest = steps.size() < 4 ? Float.MAX_VALUE : 0;
+                        return false;
+                    };
+
+            NonFiniteException e =
+                    assertThrows(
+                            NonFiniteException.class,
+                            () -> train(two, two.manager, settings, "parts", spoil));
+
+            assertTrue(
+                    e.getMessage().startsWith("two, step 5, a: the gradient norm is NaN"),
+                    e.getMessage());
+            assertTrue(e.getMessage().contains("is kept as step-4"), e.getMessage());
+            assertEquals(4, steps.size(), "it ends within the step");
+        }
+        try (TwoLayers two = new TwoLayers(FALLS, FALLS)) {
+            train(two, two.manager, settings, "parts");
+
+            assertArrayEquals(whole, new float[] {two.value(0), two.value(1)});
+        }
+    }
+
     private static void poison(NDArray weight) {
         try (TorchScript script = Scripts.training();
                 NDManager scope = weight.getManager().newSubManager()) {

@@ -206,7 +206,7 @@ class TrainingLoopTest {
                             CheckpointException.class,
                             () -> loop.run(transfer, model.manager(), other));
 
-            assertTrue(e.getMessage().contains("`method` was x, is y"), e.getMessage());
+            assertTrue(e.getMessage().contains("method: was x, is y"), e.getMessage());
         }
     }
 

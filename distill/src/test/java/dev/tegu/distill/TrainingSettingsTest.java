@@ -60,6 +60,7 @@ final class TrainingSettingsTest {
                 "max_grad_norm: -1.0",
                 "log_every: 0",
                 "save_every: -1",
+                "save_total_limit: 0",
                 "gradient_accumulation_steps: 0",
                 "validate_every: -1",
                 "learning_rates: {gate: 0.0}",

@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.SafetensorsFile;
-import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.StagedDirectory;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.checkpoint.TensorInfo;
@@ -76,7 +75,7 @@ final class PeftDirectory implements AutoCloseable {
             LoraSettings settings,
             String baseModel)
             throws IOException {
-        SafetensorsWriter.write(directory.path(WEIGHTS), tensors);
+        directory.write(WEIGHTS, tensors);
         Files.write(
                 directory.path(PeftConfig.FILE_NAME),
                 StrictJson.toBytes(PeftConfig.write(settings, baseModel)));

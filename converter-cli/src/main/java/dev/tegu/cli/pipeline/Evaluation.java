@@ -4,6 +4,7 @@ import ai.djl.Device;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tegu.attention.AttentionSpec;
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.InputException;
 import dev.tegu.cli.console.Console;
@@ -25,9 +26,9 @@ import dev.tegu.model.ModelConfig;
 import dev.tegu.model.StateSize;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -168,8 +169,6 @@ public final class Evaluation {
     }
 
     private static void write(Path dir, String name, String text) throws IOException {
-        Path partial = dir.resolve("." + name + ".partial");
-        Files.writeString(partial, text);
-        Files.move(partial, dir.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+        Durable.write(dir.resolve(name), text.getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -98,7 +98,9 @@ public final class Plan {
                         data.train(), Optional.empty(), settings, 0, new TrainingListener() {});
         double step = loop.secondsPerStep(objective, model.manager());
         seconds += step * steps;
-        checkpointBytes += 2 * 3 * trained * FLOAT;
+        // One more is there while it is written, and the best one beside the last.
+        long checkpoints = settings.saveTotalLimit() + 1L + (settings.validateEvery() > 0 ? 1 : 0);
+        checkpointBytes += checkpoints * (settings.keepBest() ? 4 : 3) * trained * FLOAT;
         momentBytes = Math.max(momentBytes, 2 * trained * FLOAT);
         line(
                 "%s: %,d trained parameters, %,d steps of %,d tokens, %.2f s a step, %s",

@@ -1,18 +1,27 @@
 package dev.tegu.cli.pipeline;
 
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.DirectoryLock;
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.Manifest;
+import dev.tegu.checkpoint.StagedDirectory;
+import dev.tegu.config.ConfigNode;
+import dev.tegu.config.Differences;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * The directory {@code output} of an experiment.
+ * The directory {@code output} of an experiment. From {@link #begin} (or the opening of an earlier
+ * run) to {@link #close} no other process can write into it.
  *
  * <pre>
+ * .lock                   held by the process that writes
  * config.effective.yaml   every setting, the method written out
  * metrics.jsonl           losses of the stages
  * checkpoints/STAGE/      states from which a killed run goes on
@@ -21,11 +30,19 @@ import java.util.stream.Stream;
  * export/                 the model to give away
  * </pre>
  */
-public final class RunDirectory {
+public final class RunDirectory implements AutoCloseable {
     private static final String CONFIG = "config.effective.yaml";
+
+    private static final String STUDENT = "student";
+    private static final String EXPORT = "export";
+
+    /** What a start that was killed may leave: still no run. */
+    private static final Set<String> NOTHING =
+            Set.of(DirectoryLock.FILE_NAME, "." + CONFIG + ".partial");
 
     private final Path root;
     private final String effectiveYaml;
+    private Optional<DirectoryLock> lock = Optional.empty();
 
     private RunDirectory(Path root, String effectiveYaml) {
         this.root = root;
@@ -39,61 +56,76 @@ public final class RunDirectory {
      * @param effectiveYaml all settings of the run
      * @param resume whether an earlier run may be gone on with; it must have the same settings
      * @throws CheckpointException if the directory holds something and {@code resume} is false, or
-     *     holds a run with other settings
+     *     holds a run with other settings, or another process is writing into it
      */
     public static RunDirectory open(Path root, String effectiveYaml, boolean resume)
             throws IOException {
         Path config = root.resolve(CONFIG);
-        if (resume && Files.exists(config)) {
+        RunDirectory run = new RunDirectory(root, effectiveYaml);
+        if (resume && Durable.exists(config)) {
             refuseDifference(root, Files.readString(config), effectiveYaml);
-            return new RunDirectory(root, effectiveYaml);
+            run.lock = Optional.of(DirectoryLock.take(root));
+            StagedDirectory.removeLeftovers(root, Set.of(STUDENT, EXPORT)::contains);
+            return run;
         }
-        if (Files.exists(root) && !isEmptyDirectory(root)) {
+        run.refuseOccupied();
+        return run;
+    }
+
+    /** Makes the directory with the run's settings, unless it is that of an earlier run. */
+    public void begin() throws IOException {
+        if (lock.isPresent()) {
+            return;
+        }
+        lock = Optional.of(DirectoryLock.take(root));
+        // Another process may have begun meanwhile, and ended.
+        refuseOccupied();
+        Durable.write(root.resolve(CONFIG), effectiveYaml.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Lets other processes write into it. */
+    @Override
+    public void close() throws IOException {
+        if (lock.isPresent()) {
+            lock.get().close();
+        }
+    }
+
+    private void refuseOccupied() throws IOException {
+        if (Durable.exists(root) && !holdsNothing(root)) {
             throw new CheckpointException(
                     root
                             + ": exists and is not empty; name another `output`, remove it, or go on"
                             + " with an interrupted run by --resume");
         }
-        return new RunDirectory(root, effectiveYaml);
     }
 
-    /** Makes the directory with the run's settings, unless it is that of an earlier run. */
-    public void begin() throws IOException {
-        Path config = root.resolve(CONFIG);
-        if (Files.exists(config)) {
-            return;
-        }
-        Files.createDirectories(root);
-        Path partial = root.resolve("." + CONFIG + ".partial");
-        Files.writeString(partial, effectiveYaml);
-        Files.move(partial, config, StandardCopyOption.ATOMIC_MOVE);
-    }
-
-    private static boolean isEmptyDirectory(Path path) throws IOException {
+    private static boolean holdsNothing(Path path) throws IOException {
         if (!Files.isDirectory(path)) {
             return false;
         }
         try (Stream<Path> entries = Files.list(path)) {
-            return entries.findAny().isEmpty();
+            return entries.allMatch(entry -> NOTHING.contains(entry.getFileName().toString()));
         }
     }
 
     private static void refuseDifference(Path root, String before, String now) {
-        List<String> old = before.lines().toList();
-        List<String> current = now.lines().toList();
-        for (int i = 0; i < Math.max(old.size(), current.size()); i++) {
-            String there = i < old.size() ? old.get(i).strip() : "nothing";
-            String here = i < current.size() ? current.get(i).strip() : "nothing";
-            if (!there.equals(here)) {
-                throw new CheckpointException(
-                        root
-                                + ": holds a run with other settings: `"
-                                + there
-                                + "` there, `"
-                                + here
-                                + "` here; use the old settings, or another `output`");
-            }
+        List<String> differences =
+                Differences.of(
+                        Differences.flat(ConfigNode.parse(before, root.resolve(CONFIG).toString())),
+                        Differences.flat(ConfigNode.parse(now, "effective configuration")));
+        if (!differences.isEmpty()) {
+            throw new CheckpointException(
+                    root
+                            + ": holds a run with other settings: "
+                            + String.join("; ", differences)
+                            + ". Use the old settings, or another `output`.");
         }
+    }
+
+    /** The directory itself. */
+    public Path root() {
+        return root;
     }
 
     /** Losses of the stages. */
@@ -108,12 +140,12 @@ public final class RunDirectory {
 
     /** The trained student. */
     public Path student() {
-        return root.resolve("student");
+        return root.resolve(STUDENT);
     }
 
     /** The model to give away. */
     public Path export() {
-        return root.resolve("export");
+        return root.resolve(EXPORT);
     }
 
     /** Results. */
@@ -122,7 +154,7 @@ public final class RunDirectory {
     }
 
     /** Whether a model directory is there; it is whole when its manifest is. */
-    public static boolean isWritten(Path dir) {
-        return Files.exists(dir.resolve(Manifest.FILE_NAME));
+    public static boolean isWritten(Path dir) throws IOException {
+        return Durable.exists(dir.resolve(Manifest.FILE_NAME));
     }
 }

@@ -2,11 +2,11 @@ package dev.tegu.cli.pipeline;
 
 import ai.djl.Device;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.cli.StopSignal;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
-import dev.tegu.config.ConfigBinder;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
@@ -21,12 +21,10 @@ import dev.tegu.model.ModelConfig;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 
 /** The training stages of an experiment: from a teacher's directory to a student's. */
 public final class Training {
@@ -35,24 +33,35 @@ public final class Training {
 
     private final Experiment experiment;
     private final Console console;
+    private final StopSignal stop;
 
     /**
      * @param console where progress goes
+     * @param stop what may end the training before its time
      */
-    public Training(Experiment experiment, Console console) {
+    public Training(Experiment experiment, Console console, StopSignal stop) {
         this.experiment = experiment;
         this.console = console;
+        this.stop = stop;
     }
 
-    /** Runs the stages and writes the student, unless an earlier run has. */
+    /**
+     * Runs the stages and writes the student, unless an earlier run has.
+     *
+     * @throws dev.tegu.checkpoint.CheckpointException if the run was begun with another teacher or
+     *     other data
+     * @throws dev.tegu.distill.StoppedException if a signal has ended it; it can be gone on with
+     */
     public void run(RunDirectory run) throws IOException {
-        if (RunDirectory.isWritten(run.student())) {
-            console.say(run.student() + ": written by an earlier run");
-            return;
-        }
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
+            RunIdentity identity = identity(files);
+            if (RunDirectory.isWritten(run.student())) {
+                identity.requireSame(run.student());
+                console.say(run.student() + ": written by an earlier run");
+                return;
+            }
             // Made first: it refuses what cannot become a student before anything is computed.
             ModelWriter writer = ModelWriter.student(files, experiment.method(), config.seed());
             Stages.check(config, studentConfig(files, experiment));
@@ -64,14 +73,27 @@ public final class Training {
                                     device,
                                     config.seed());
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
-                StageRuns stages = new StageRuns(run, model, tokenizer);
+                StageRuns stages = new StageRuns(run, model, tokenizer, identity);
                 run.begin();
                 Optional<LoraAdapters> adapters = Stages.each(experiment, model, stages::train);
                 writer.parameters(model);
                 adapters.ifPresent(a -> a.addTo(writer));
+                identity.facts().forEach(writer::property);
                 writer.write(run.student());
             }
         }
+    }
+
+    /** What the run is made from. */
+    private RunIdentity identity(HuggingFaceDirectory teacher) throws IOException {
+        RunIdentity identity = RunIdentity.empty().withBaseModel(teacher, console);
+        if (experiment.config().data().isPresent()) {
+            DataSettings data = experiment.config().data().get();
+            identity =
+                    identity.withTexts("data.train", data.train())
+                            .withTexts("data.validation", data.validation());
+        }
+        return identity;
     }
 
     /** The teacher with the experiment's attention. */
@@ -85,8 +107,14 @@ public final class Training {
         private final RunDirectory run;
         private final DecoderModel model;
         private final Optional<TrainingData> data;
+        private final RunIdentity identity;
 
-        StageRuns(RunDirectory run, DecoderModel model, HuggingFaceTextTokenizer tokenizer) {
+        StageRuns(
+                RunDirectory run,
+                DecoderModel model,
+                HuggingFaceTextTokenizer tokenizer,
+                RunIdentity identity) {
+            this.identity = identity;
             this.run = run;
             this.model = model;
             this.data = experiment.config().data().map(d -> TrainingData.load(d, tokenizer));
@@ -109,29 +137,27 @@ public final class Training {
                             MetricsLog.resume(
                                     run.metrics(), objective.stage(), checkpoints.lastStep());
                     TrainingConsole progress = new TrainingConsole(console)) {
-                new TrainingLoop(
-                                data.orElseThrow().train(),
-                                data.orElseThrow().validation(),
-                                settings,
-                                experiment.config().seed(),
-                                TrainingListener.all(List.of(metrics, progress)))
-                        .run(objective, model.manager(), checkpoints);
+                stop.heed(
+                        objective.stage(),
+                        isAsked ->
+                                new TrainingLoop(
+                                                data.orElseThrow().train(),
+                                                data.orElseThrow().validation(),
+                                                settings,
+                                                experiment.config().seed(),
+                                                TrainingListener.all(List.of(metrics, progress)),
+                                                isAsked)
+                                        .run(objective, model.manager(), checkpoints));
             }
         }
 
         /** What a checkpoint of a stage belongs to. */
-        private Map<String, String> identity(Objective objective, Record block) throws IOException {
-            Map<String, String> identity = new TreeMap<>();
-            identity.put("teacher", experiment.config().teacher());
-            identity.put("method", ConfigBinder.toMap(experiment.method()).toString());
-            identity.put(objective.stage(), ConfigBinder.toMap(block).toString());
-            identity.put("seed", String.valueOf(experiment.config().seed()));
-            DataSettings data = experiment.config().data().orElseThrow();
-            for (String file : data.train()) {
-                identity.put("data " + file, Files.size(Path.of(file)) + " bytes");
-            }
-            identity.put("sequence_length", String.valueOf(data.sequenceLength()));
-            return identity;
+        private Map<String, String> identity(Objective objective, Record block) {
+            return identity.with("seed", String.valueOf(experiment.config().seed()))
+                    .withSettings("method", experiment.method())
+                    .withSettings("data", experiment.config().data().orElseThrow())
+                    .withSettings(objective.stage(), block)
+                    .facts();
         }
     }
 }

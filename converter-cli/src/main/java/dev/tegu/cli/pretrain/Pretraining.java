@@ -5,10 +5,13 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
-import dev.tegu.checkpoint.Manifest;
+import dev.tegu.checkpoint.StagedDirectory;
+import dev.tegu.cli.StopSignal;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.ExportSettings.WeightType;
+import dev.tegu.cli.pipeline.RunDirectory;
+import dev.tegu.cli.pipeline.RunIdentity;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
@@ -26,12 +29,10 @@ import dev.tegu.tokenizer.TextTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
+import java.util.Set;
 
 /**
  * Trains a Llama from scratch. Leaves under the output directory:
@@ -46,19 +47,23 @@ import java.util.stream.Stream;
  */
 public final class Pretraining {
     private static final String STAGE = "pretrain";
-    private static final String EFFECTIVE_CONFIG = "config.effective.yaml";
+    private static final String MODEL = "model";
+    private static final String CORPUS = "corpus";
 
     private final PretrainConfig config;
     private final Path root;
     private final Console console;
+    private final StopSignal stop;
 
     /**
      * @param console where progress goes
+     * @param stop what may end the training before its time
      */
-    public Pretraining(PretrainConfig config, Console console) {
+    public Pretraining(PretrainConfig config, Console console, StopSignal stop) {
         this.config = config;
         this.root = Path.of(config.output());
         this.console = console;
+        this.stop = stop;
     }
 
     /**
@@ -67,14 +72,24 @@ public final class Pretraining {
      * @param resume whether an earlier run in the same directory may be gone on with
      * @return the model's directory
      * @throws CheckpointException if the output directory holds something and {@code resume} is
-     *     false, or holds a run with other settings
+     *     false, or holds a run with other settings or data
+     * @throws dev.tegu.distill.StoppedException if a signal has ended it; it can be gone on with
      */
     public Path run(boolean resume) throws IOException {
         // Asked first: a device that is not there is found before anything is written.
         Device device = Engines.device(config.device());
-        open(resume);
-        Path model = root.resolve("model");
-        if (Files.exists(model.resolve(Manifest.FILE_NAME))) {
+        try (RunDirectory run = RunDirectory.open(root, config.effectiveYaml(), resume)) {
+            return run(run, device);
+        }
+    }
+
+    private Path run(RunDirectory run, Device device) throws IOException {
+        RunIdentity identity = identity();
+        run.begin();
+        StagedDirectory.removeLeftovers(root, Set.of(MODEL, CORPUS)::contains);
+        Path model = root.resolve(MODEL);
+        if (RunDirectory.isWritten(model)) {
+            identity.requireSame(model);
             console.say(model + ": written by an earlier run");
             return model;
         }
@@ -83,53 +98,37 @@ public final class Pretraining {
             ObjectNode json = config.model().configJson(tokenizer);
             ModelConfig shape = ModelConfig.parse(json, "config.json");
             try (DecoderModel decoder = DecoderModel.random(shape, device, config.seed())) {
-                train(decoder, tokenizer);
-                ModelWriter.of(decoder, json, dtype(config.dtype()))
-                        .tokenizer(tokenizerDir)
-                        .extra(dir -> writeGeneration(json, dir.path("generation_config.json")))
-                        .property("seed", String.valueOf(config.seed()))
-                        .write(model);
+                train(run, identity, decoder, tokenizer);
+                ModelWriter writer =
+                        ModelWriter.of(decoder, json, dtype(config.dtype()))
+                                .tokenizer(tokenizerDir)
+                                .extra(
+                                        dir ->
+                                                writeGeneration(
+                                                        json, dir.path("generation_config.json")))
+                                .property("seed", String.valueOf(config.seed()));
+                identity.facts().forEach(writer::property);
+                writer.write(model);
             }
         }
         return model;
     }
 
-    private void open(boolean resume) throws IOException {
-        Path file = root.resolve(EFFECTIVE_CONFIG);
-        String yaml = config.effectiveYaml();
-        if (resume && Files.exists(file)) {
-            if (!Files.readString(file).equals(yaml)) {
-                throw new CheckpointException(
-                        root
-                                + ": holds a run with other settings, see "
-                                + file
-                                + "; use the old settings, or another `output`");
-            }
-            return;
+    /** What the run is made from; a generated corpus follows from the settings. */
+    private RunIdentity identity() throws IOException {
+        RunIdentity identity =
+                RunIdentity.empty()
+                        .withTexts("data.train", config.data().train())
+                        .withTexts("data.validation", config.data().validation());
+        if (config.tokenizer().isPresent()) {
+            String file = Path.of(config.tokenizer().get(), "tokenizer.json").toString();
+            identity = identity.withTexts("tokenizer", List.of(file));
         }
-        if (Files.exists(root) && !isEmptyDirectory(root)) {
-            throw new CheckpointException(
-                    root
-                            + ": exists and is not empty; name another `output`, remove it, or go on"
-                            + " with an interrupted run by --resume");
-        }
-        Files.createDirectories(root);
-        Path partial = root.resolve("." + EFFECTIVE_CONFIG + ".partial");
-        Files.writeString(partial, yaml);
-        Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE);
-    }
-
-    private static boolean isEmptyDirectory(Path path) throws IOException {
-        if (!Files.isDirectory(path)) {
-            return false;
-        }
-        try (Stream<Path> entries = Files.list(path)) {
-            return entries.findAny().isEmpty();
-        }
+        return identity;
     }
 
     private Path corpusDirectory() {
-        return root.resolve("corpus");
+        return root.resolve(CORPUS);
     }
 
     private Path tokenizerDirectory() throws IOException {
@@ -146,7 +145,9 @@ public final class Pretraining {
         return dir;
     }
 
-    private void train(DecoderModel decoder, TextTokenizer tokenizer) throws IOException {
+    private void train(
+            RunDirectory run, RunIdentity identity, DecoderModel decoder, TextTokenizer tokenizer)
+            throws IOException {
         PackedDataset train = dataset(config.data().train(), DemoCorpus.TRAIN, tokenizer);
         List<String> held = config.data().validation();
         Optional<PackedDataset> validation =
@@ -163,20 +164,24 @@ public final class Pretraining {
                         config.pretrain().training().tokens()));
         StageCheckpoints checkpoints =
                 new StageCheckpoints(
-                        root.resolve("checkpoints").resolve(STAGE),
-                        Map.of("config", config.effectiveYaml()));
-        try (MetricsLog metrics =
-                        MetricsLog.resume(
-                                root.resolve("metrics.jsonl"), STAGE, checkpoints.lastStep());
+                        run.checkpoints(STAGE), identity.withSettings("config", config).facts());
+        try (MetricsLog metrics = MetricsLog.resume(run.metrics(), STAGE, checkpoints.lastStep());
                 TrainingConsole progress = new TrainingConsole(console)) {
             TrainingListener listener = TrainingListener.all(List.of(metrics, progress));
-            new TrainingLoop(
-                            train,
-                            validation,
-                            config.pretrain().training(),
-                            config.seed(),
-                            listener)
-                    .run(NextToken.overAllWeights(STAGE, decoder), decoder.manager(), checkpoints);
+            stop.heed(
+                    STAGE,
+                    isAsked ->
+                            new TrainingLoop(
+                                            train,
+                                            validation,
+                                            config.pretrain().training(),
+                                            config.seed(),
+                                            listener,
+                                            isAsked)
+                                    .run(
+                                            NextToken.overAllWeights(STAGE, decoder),
+                                            decoder.manager(),
+                                            checkpoints));
         }
     }
 

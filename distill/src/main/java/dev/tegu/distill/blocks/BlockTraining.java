@@ -3,6 +3,7 @@ package dev.tegu.distill.blocks;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.DirectoryLock;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
@@ -85,12 +86,17 @@ public final class BlockTraining {
                 Map<String, NDArray> parameters = new LinkedHashMap<>();
                 transfer.groups().forEach(group -> parameters.putAll(group.parameters()));
                 if (!parameters.isEmpty()) {
-                    StageCheckpoints checkpoints =
-                            new StageCheckpoints(
-                                    output.resolve("checkpoints")
-                                            .resolve(header.fileName().replace(".safetensors", "")),
-                                    identity(request, header));
-                    loop(request, teacher, listener).run(transfer, model.manager(), checkpoints);
+                    Path states =
+                            output.resolve("checkpoints")
+                                    .resolve(header.fileName().replace(".safetensors", ""));
+                    try (DirectoryLock lock = DirectoryLock.take(states)) {
+                        loop(request, teacher, listener)
+                                .run(
+                                        transfer,
+                                        model.manager(),
+                                        new StageCheckpoints(
+                                                lock.directory(), identity(request, header)));
+                    }
                 }
                 BlockFile.write(target, header, parameters);
             }

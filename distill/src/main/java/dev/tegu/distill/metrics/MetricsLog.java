@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tegu.checkpoint.Durable;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -25,7 +26,10 @@ import java.nio.file.StandardOpenOption;
  *
  * <p>A loss that is not finite is written as the string {@code "NaN"}, {@code "Infinity"} or {@code
  * "-Infinity"}, since JSON has no such numbers. Lines hold no times, so equal runs give equal
- * files.
+ * files, however often they were killed and resumed.
+ *
+ * <p>Each line is handed to the system at once, so it outlives the process. The disk is waited for
+ * before each checkpoint is written, so a checkpoint that survives a power cut has its lines.
  */
 public final class MetricsLog implements TrainingListener, AutoCloseable {
     private static final JsonMapper MAPPER = new JsonMapper();
@@ -44,27 +48,42 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
      * @throws IOException if the file exists, or cannot be made
      */
     public static MetricsLog create(Path file) throws IOException {
-        return new MetricsLog(
-                file,
-                FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+        MetricsLog log =
+                new MetricsLog(
+                        file,
+                        FileChannel.open(
+                                file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+        try {
+            Durable.syncFolder(file.toAbsolutePath().getParent());
+        } catch (IOException e) {
+            log.close();
+            throw e;
+        }
+        return log;
     }
 
     /**
-     * Goes on with a file after a resume: what it says of steps that will be taken again is cut
-     * off, and so is a last line that a crash left unfinished. A missing file is begun.
+     * Goes on with a file after a resume: what it says of steps that will be taken again is cut off
+     * with all that follows, and so is a last line that a crash left unfinished. Where none of its
+     * lines is cut, lines of later stages stay: those cut their own. A missing file is begun.
      *
      * @param stage the stage that goes on
-     * @param step the last step of it that counts, 0 for none
+     * @param step the last step of it that counts; 0 for none, its first measurement included
      * @throws IOException if the file cannot be read or written, or a line of it is not ours
      */
     public static MetricsLog resume(Path file, String stage, long step) throws IOException {
-        if (!Files.exists(file)) {
+        if (!Durable.exists(file)) {
             return create(file);
         }
         long keep = bytesUpTo(file, stage, step);
         FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE);
-        channel.truncate(keep);
-        channel.position(keep);
+        try {
+            channel.truncate(keep);
+            channel.position(keep);
+        } catch (IOException e) {
+            channel.close();
+            throw e;
+        }
         return new MetricsLog(file, channel);
     }
 
@@ -85,6 +104,15 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
     }
 
     @Override
+    public void saving(String stage) {
+        try {
+            channel.force(true);
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    @Override
     public void close() throws IOException {
         channel.close();
     }
@@ -101,22 +129,26 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
                 channel.write(bytes);
             }
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
+            throw failed(e);
         }
+    }
+
+    private UncheckedIOException failed(IOException e) {
+        return new UncheckedIOException(
+                new IOException(file + ": cannot be written: " + e.getMessage(), e));
     }
 
     private static long bytesUpTo(Path file, String stage, long step) throws IOException {
         long end = 0;
-        boolean inStage = false;
         try (BufferedReader reader = Files.newBufferedReader(file)) {
             int number = 0;
             for (String line = nextWhole(reader); line != null; line = nextWhole(reader)) {
                 JsonNode entry = parse(line, file + ":" + ++number);
                 boolean ofStage = entry.path("stage").asText().equals(stage);
-                if (ofStage ? entry.path("step").asLong() > step : inStage) {
+                boolean counts = step > 0 && entry.path("step").asLong() <= step;
+                if (ofStage && !counts) {
                     break;
                 }
-                inStage = ofStage;
                 end += line.getBytes(StandardCharsets.UTF_8).length + 1L;
             }
         }

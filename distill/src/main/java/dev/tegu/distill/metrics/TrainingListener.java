@@ -55,6 +55,12 @@ public interface TrainingListener {
     /** After a measurement on the validation data. */
     default void validated(Validation validation) {}
 
+    /**
+     * Before a checkpoint is written. What a listener keeps of the steps up to here must be safe on
+     * return: a resumed run does not tell it again.
+     */
+    default void saving(String stage) {}
+
     /** After the last step of a stage; not called when the stage fails. */
     default void stageFinished(String stage) {}
 
@@ -75,6 +81,11 @@ public interface TrainingListener {
             @Override
             public void validated(Validation validation) {
                 copy.forEach(listener -> listener.validated(validation));
+            }
+
+            @Override
+            public void saving(String stage) {
+                copy.forEach(listener -> listener.saving(stage));
             }
 
             @Override

@@ -3,11 +3,14 @@ package dev.tegu.distill.metrics;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.tegu.checkpoint.FaultyFileSystem;
 import dev.tegu.distill.Losses;
 import dev.tegu.distill.metrics.TrainingListener.Step;
 import dev.tegu.distill.metrics.TrainingListener.Validation;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -67,12 +70,39 @@ final class MetricsLogTest {
     }
 
     @Test
-    void aStageThatHadJustEndedKeepsNothingOfTheNext() throws IOException {
+    void aStageThatHasEndedLeavesTheNextOneAlone() throws IOException {
         twoStages(file);
 
         MetricsLog.resume(file, FIRST, 3).close();
 
-        assertEquals(3, Files.readAllLines(file).size());
+        assertEquals(5, Files.readAllLines(file).size());
+    }
+
+    @Test
+    void aStageThatBeginsAnewKeepsNotEvenItsFirstMeasurement() throws IOException {
+        try (MetricsLog log = MetricsLog.create(file)) {
+            log.stepFinished(step(FIRST, 3));
+            log.validated(new Validation(SECOND, 0, Losses.of(4)));
+        }
+
+        MetricsLog.resume(file, SECOND, 0).close();
+
+        assertEquals(1, Files.readAllLines(file).size());
+    }
+
+    @Test
+    void theDiskIsWaitedForBeforeACheckpoint() throws IOException {
+        FaultyFileSystem disk = FaultyFileSystem.working(FileSystems.getDefault());
+        try (MetricsLog log = MetricsLog.create(disk.path(file))) {
+            disk.failingAt(disk.operations() + 1);
+
+            UncheckedIOException e =
+                    assertThrows(UncheckedIOException.class, () -> log.saving(FIRST));
+
+            assertEquals(
+                    file + ": cannot be written: injected failure of force",
+                    e.getCause().getMessage());
+        }
     }
 
     @Test

@@ -1,0 +1,122 @@
+package dev.tegu.cli.pipeline;
+
+import dev.tegu.checkpoint.BaseModelDigest;
+import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.checkpoint.Manifest;
+import dev.tegu.cli.InputException;
+import dev.tegu.cli.console.Console;
+import dev.tegu.cli.console.Progress;
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.Differences;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * What a run is made from, beside its settings: the base model and the texts, by their bytes.
+ *
+ * <p>It stands in the manifest of every checkpoint and of the result, and a run that is resumed
+ * must have the same.
+ *
+ * @param facts text by key
+ */
+public record RunIdentity(Map<String, String> facts) {
+    private static final long MEGABYTE = 1_000_000;
+
+    /** Models from this size on are read with a bar. */
+    private static final long LARGE = 2000 * MEGABYTE;
+
+    public RunIdentity {
+        facts = Collections.unmodifiableMap(new TreeMap<>(facts));
+    }
+
+    /** Of nothing. */
+    public static RunIdentity empty() {
+        return new RunIdentity(Map.of());
+    }
+
+    /** This with a base model, whose files are read whole. */
+    RunIdentity withBaseModel(HuggingFaceDirectory model, Console console) throws IOException {
+        BaseModelDigest digest = new BaseModelDigest(model);
+        long total = digest.bytes();
+        if (total < LARGE) {
+            return with("base_model_sha256", digest.compute(count -> {}));
+        }
+        long[] read = new long[1];
+        try (Progress progress =
+                console.progress("base model's digest", "megabyte", 0, total / MEGABYTE)) {
+            return with(
+                    "base_model_sha256",
+                    digest.compute(
+                            count -> {
+                                read[0] += count;
+                                progress.at(read[0] / MEGABYTE, "");
+                            }));
+        }
+    }
+
+    /**
+     * This with texts, which are read whole.
+     *
+     * @param key what they are for, for example {@code data.train}
+     * @param files in the order of the configuration
+     */
+    public RunIdentity withTexts(String key, List<String> files) throws IOException {
+        RunIdentity result = this;
+        for (int i = 0; i < files.size(); i++) {
+            Path file = Path.of(files.get(i));
+            try {
+                String what =
+                        file.getFileName()
+                                + ", "
+                                + Files.size(file)
+                                + " bytes, sha256 "
+                                + BaseModelDigest.ofFile(file);
+                result = result.with(key + "." + i, what);
+            } catch (NoSuchFileException e) {
+                throw new InputException(file + ": no such file; check `" + key + "`", e);
+            }
+        }
+        return result;
+    }
+
+    /** This with one more fact. */
+    public RunIdentity with(String key, String value) {
+        Map<String, String> more = new TreeMap<>(facts);
+        more.put(key, value);
+        return new RunIdentity(more);
+    }
+
+    /** This with every setting of a block, by dotted keys. */
+    public RunIdentity withSettings(String prefix, Record settings) {
+        Map<String, String> more = new TreeMap<>(facts);
+        Differences.flat(ConfigBinder.toNode(settings))
+                .forEach((key, value) -> more.put(prefix + "." + key, value));
+        return new RunIdentity(more);
+    }
+
+    /**
+     * Refuses a result that was made from something else.
+     *
+     * @param result directory with a manifest that holds an identity
+     * @throws CheckpointException with every difference
+     */
+    public void requireSame(Path result) throws IOException {
+        Map<String, String> before = new TreeMap<>(Manifest.read(result).properties());
+        before.keySet().retainAll(facts.keySet());
+        List<String> differences = Differences.of(before, facts);
+        if (!differences.isEmpty()) {
+            throw new CheckpointException(
+                    result
+                            + ": was made from something else: "
+                            + String.join("; ", differences)
+                            + ". Use what it was made from, or another `output`.");
+        }
+    }
+}
