@@ -47,7 +47,7 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
         for (String name : Durable.fileNames(dir)) {
             if (!name.equals(FILE_NAME)) {
                 Path file = dir.resolve(name);
-                entries.add(new FileEntry(name, Files.size(file), Durable.sha256(file)));
+                entries.add(new FileEntry(name, Files.size(file), Sha256.ofFile(file)));
             }
         }
         return new Manifest(properties, entries);
@@ -140,7 +140,7 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
                 faults.add(
                         (entry.name() + " has " + Files.size(file))
                                 + (" bytes, expected " + entry.size()));
-            } else if (!Durable.sha256(file).equals(entry.sha256())) {
+            } else if (!Sha256.ofFile(file).equals(entry.sha256())) {
                 faults.add(entry.name() + " has changed (its sha256 differs)");
             }
         }

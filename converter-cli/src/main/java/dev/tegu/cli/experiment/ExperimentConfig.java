@@ -65,7 +65,7 @@ public record ExperimentConfig(
                     attentionTransfer.isPresent() ? "attention_transfer" : "lora_finetune",
                     "a stage needs the block `data`");
         }
-        boolean measures = data.filter(d -> !d.validation().isEmpty()).isPresent();
+        boolean measures = data.filter(DataSettings::hasValidation).isPresent();
         attentionTransfer.ifPresent(
                 s -> s.training().checkValidation("attention_transfer", measures));
         loraFinetune.ifPresent(s -> s.training().checkValidation("lora_finetune", measures));
@@ -87,7 +87,7 @@ public record ExperimentConfig(
     }
 
     private static void refuseMissingText(EvalSettings eval, Optional<DataSettings> data) {
-        boolean hasText = data.filter(d -> !d.evaluationTexts().isEmpty()).isPresent();
+        boolean hasText = data.filter(DataSettings::measuresText).isPresent();
         for (String task : eval.tasks()) {
             if (EvalTasks.named(task).needsText() && !hasText) {
                 throw new InvalidValueException(

@@ -15,6 +15,7 @@ import java.util.stream.Stream;
  * <pre>
  * config.effective.yaml   every setting, the method written out
  * metrics.jsonl           losses of the stages
+ * data/                   the tokens of the data, 4 bytes each; made again where they are missing
  * checkpoints/STAGE/      states from which a killed run goes on
  * student/                the trained student
  * eval/                   results of teacher, student and controls
@@ -26,6 +27,7 @@ public final class RunDirectory {
 
     private final Path root;
     private final String effectiveYaml;
+    private boolean isNew;
 
     private RunDirectory(Path root, String effectiveYaml) {
         this.root = root;
@@ -63,10 +65,31 @@ public final class RunDirectory {
         if (Files.exists(config)) {
             return;
         }
+        isNew = true;
         Files.createDirectories(root);
         Path partial = root.resolve("." + CONFIG + ".partial");
         Files.writeString(partial, effectiveYaml);
         Files.move(partial, config, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /**
+     * Takes back {@link #begin}, where the data turned out to be unusable, with what was made of
+     * them; the run of an earlier time stays.
+     */
+    public void withdraw() throws IOException {
+        if (!isNew) {
+            return;
+        }
+        if (Files.isDirectory(data())) {
+            try (Stream<Path> files = Files.list(data())) {
+                for (Path file : files.toList()) {
+                    Files.delete(file);
+                }
+            }
+            Files.delete(data());
+        }
+        Files.delete(root.resolve(CONFIG));
+        Files.delete(root);
     }
 
     private static boolean isEmptyDirectory(Path path) throws IOException {
@@ -94,6 +117,11 @@ public final class RunDirectory {
                                 + "` here; use the old settings, or another `output`");
             }
         }
+    }
+
+    /** The tokens of the data. */
+    public Path data() {
+        return root.resolve("data");
     }
 
     /** Losses of the stages. */

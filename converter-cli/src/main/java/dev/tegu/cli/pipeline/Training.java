@@ -1,6 +1,7 @@
 package dev.tegu.cli.pipeline;
 
 import ai.djl.Device;
+import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.TrainingConsole;
@@ -11,7 +12,8 @@ import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
-import dev.tegu.distill.data.DataSettings;
+import dev.tegu.distill.data.DataException;
+import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.MetricsLog;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
@@ -21,7 +23,6 @@ import dev.tegu.model.ModelConfig;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -63,8 +64,8 @@ public final class Training {
                                     device,
                                     config.seed());
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
-                StageRuns stages = new StageRuns(run, model, tokenizer);
                 run.begin();
+                StageRuns stages = new StageRuns(run, model, tokenizer);
                 Optional<LoraAdapters> adapters = Stages.each(experiment, model, stages::train);
                 writer.parameters(model);
                 adapters.ifPresent(a -> a.addTo(writer));
@@ -85,11 +86,25 @@ public final class Training {
         private final DecoderModel model;
         private final Optional<TrainingData> data;
 
-        StageRuns(RunDirectory run, DecoderModel model, HuggingFaceTextTokenizer tokenizer) {
+        StageRuns(RunDirectory run, DecoderModel model, HuggingFaceTextTokenizer tokenizer)
+                throws IOException {
             this.run = run;
             this.model = model;
-            this.data = experiment.config().data().map(d -> TrainingData.load(d, tokenizer));
+            this.data = data(tokenizer);
             data.ifPresent(d -> console.say(d.toString()));
+        }
+
+        private Optional<TrainingData> data(HuggingFaceTextTokenizer tokenizer) throws IOException {
+            if (experiment.config().data().isEmpty()) {
+                return Optional.empty();
+            }
+            try {
+                return Optional.of(
+                        TrainingData.load(experiment.config().data().get(), tokenizer, run.data()));
+            } catch (DataException | CheckpointException e) {
+                run.withdraw();
+                throw e;
+            }
         }
 
         /**
@@ -119,17 +134,13 @@ public final class Training {
         }
 
         /** What a checkpoint of a stage belongs to. */
-        private Map<String, String> identity(Objective objective, Record block) throws IOException {
+        private Map<String, String> identity(Objective objective, Record block) {
             Map<String, String> identity = new TreeMap<>();
             identity.put("teacher", experiment.config().teacher());
             identity.put("method", ConfigBinder.toMap(experiment.method()).toString());
             identity.put(objective.stage(), ConfigBinder.toMap(block).toString());
             identity.put("seed", String.valueOf(experiment.config().seed()));
-            DataSettings data = experiment.config().data().orElseThrow();
-            for (String file : data.train()) {
-                identity.put("data " + file, Files.size(Path.of(file)) + " bytes");
-            }
-            identity.put("sequence_length", String.valueOf(data.sequenceLength()));
+            identity.put("data", data.orElseThrow().train().digest());
             return identity;
         }
     }

@@ -49,9 +49,7 @@ public record BlockRequest(
                     "to_layer",
                     "expected a layer above `from_layer` " + fromLayer + ", found " + toLayer);
         }
-        attentionTransfer
-                .training()
-                .checkValidation("attention_transfer", !data.validation().isEmpty());
+        attentionTransfer.training().checkValidation("attention_transfer", data.hasValidation());
     }
 
     /**

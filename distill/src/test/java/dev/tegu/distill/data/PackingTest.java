@@ -24,7 +24,7 @@ final class PackingTest {
     private PackedDataset text(String content, int length, CharTokenizer tokenizer)
             throws IOException {
         Path file = Files.writeString(dir.resolve("a.txt"), content);
-        return PackedDataset.load(List.of(file), DataFormat.TEXT, length, tokenizer);
+        return Packed.load(List.of(file), DataFormat.TEXT, length, tokenizer);
     }
 
     private PackedDataset pairs(int length, CharTokenizer tokenizer, String... promptsAndAnswers)
@@ -36,12 +36,12 @@ final class PackingTest {
                             .formatted(promptsAndAnswers[i], promptsAndAnswers[i + 1]));
         }
         Path file = Files.writeString(dir.resolve("a.jsonl"), lines);
-        return PackedDataset.load(List.of(file), DataFormat.JSONL, length, tokenizer);
+        return Packed.load(List.of(file), DataFormat.JSONL, length, tokenizer);
     }
 
     private PackedDataset alpaca(String record, int length) throws IOException {
         Path file = Files.writeString(dir.resolve("a.json"), "[" + record + "]");
-        return PackedDataset.load(List.of(file), DataFormat.ALPACA, length, MARKS);
+        return Packed.load(List.of(file), DataFormat.ALPACA, length, MARKS);
     }
 
     /** A sequence as text: ^ for BOS, $ for EOS, _ where nothing is learnt. */
