@@ -72,6 +72,7 @@ final class JinjaTemplate {
                                 .build());
         jinjava.getGlobalContext().registerFilter(new PythonJson());
         jinjava.getGlobalContext().registerTag(new Generation());
+        jinjava.getGlobalContext().registerTag(new JinjaLoop());
         jinjava.getGlobalContext().registerFunction(function("raise_exception", String.class));
         jinjava.getGlobalContext().registerFunction(function("strftime_now", String.class));
     }

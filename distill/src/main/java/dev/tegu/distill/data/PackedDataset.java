@@ -48,7 +48,10 @@ public final class PackedDataset {
         PackedDataset data = new PackedDataset(tokens, cutting, source);
         int length = cutting.sequenceLength();
         if (data.cut == 0 || tokens.size() < length) {
-            String more = tokens.size() < length ? "less than" : "and the reference cuts no";
+            String more =
+                    tokens.size() < length
+                            ? "less than"
+                            : "and `packing: reference` drops the last";
             throw new DataException(
                     (source + ": " + tokens.size() + " tokens, " + more + " one sequence of ")
                             + (length + "; " + advice));

@@ -26,7 +26,7 @@ final class ParquetRecords {
     static void each(Path file, JsonRecords.Visitor visitor) {
         refuseForeign(file);
         long row = 0;
-        try (CloseableIterator<?> rows = new CarpetReader<>(file.toFile(), Map.class).iterator()) {
+        try (CloseableIterator<?> rows = open(file)) {
             for (Object next = next(file, rows); next != null; next = next(file, rows)) {
                 row++;
                 visitor.visit(node(next), file + ": row " + row);
@@ -36,14 +36,25 @@ final class ParquetRecords {
         }
     }
 
+    private static CloseableIterator<?> open(Path file) throws IOException {
+        try {
+            return new CarpetReader<>(file.toFile(), Map.class).iterator();
+        } catch (RuntimeException e) {
+            throw damaged(file, e);
+        }
+    }
+
     private static Object next(Path file, CloseableIterator<?> rows) {
         try {
             return rows.hasNext() ? rows.next() : null;
         } catch (RuntimeException e) {
-            String why = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
-            throw new DataException(
-                    file + ": damaged Parquet (" + why + "); fetch the file again", e);
+            throw damaged(file, e);
         }
+    }
+
+    private static DataException damaged(Path file, RuntimeException e) {
+        String why = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+        return new DataException(file + ": damaged Parquet (" + why + "); fetch the file again", e);
     }
 
     /** The library's own words name no file. */
