@@ -46,7 +46,6 @@ final class JinjaTemplate {
             LegacyOverrides.newBuilder()
                     .withEvaluateMapKeys(true)
                     .withIterateOverMapKeys(true)
-                    .withUsePyishObjectMapper(true)
                     .withUseNaturalOperatorPrecedence(true)
                     .withUseTrimmingForNotesAndExpressions(true)
                     .withKeepNullableLoopValues(true)
@@ -71,6 +70,7 @@ final class JinjaTemplate {
                                 .withElResolver(PythonText.RESOLVER)
                                 .build());
         jinjava.getGlobalContext().registerFilter(new PythonJson());
+        jinjava.getGlobalContext().registerFilter(PythonText.TRIM);
         jinjava.getGlobalContext().registerTag(new Generation());
         jinjava.getGlobalContext().registerTag(new JinjaLoop());
         jinjava.getGlobalContext().registerFunction(function("raise_exception", String.class));
@@ -110,6 +110,7 @@ final class JinjaTemplate {
     }
 
     /** What a template calls to refuse a conversation. */
+    @SuppressWarnings("DoNotCallSuggester")
     public static String raise(String message) {
         throw new ChatTemplateException("the chat template refuses it: " + message);
     }

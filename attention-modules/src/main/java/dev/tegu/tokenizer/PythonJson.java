@@ -1,6 +1,7 @@
 package dev.tegu.tokenizer;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.lib.filter.Filter;
@@ -14,7 +15,8 @@ import java.util.Map;
  * line; keys keep their order.
  */
 final class PythonJson implements Filter {
-    private static final JsonMapper SCALARS = new JsonMapper();
+    private static final JsonMapper SCALARS =
+            JsonMapper.builder().disable(JsonWriteFeature.WRITE_HEX_UPPER_CASE).build();
 
     @Override
     public String getName() {

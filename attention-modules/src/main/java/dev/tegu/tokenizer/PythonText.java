@@ -1,7 +1,10 @@
 package dev.tegu.tokenizer;
 
 import com.hubspot.jinjava.el.JinjavaInterpreterResolver;
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
+import com.hubspot.jinjava.lib.filter.Filter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import jinjava.javax.el.CompositeELResolver;
@@ -11,10 +14,16 @@ import jinjava.javax.el.ELResolver;
 
 /** The methods of Python's str that chat templates call, on Java's strings. */
 final class PythonText {
-    private static final String WHITESPACE = " \t\n\r\f\u000B";
+    /** What Python's str.isspace is true of. */
+    private static final String WHITESPACE =
+            " \t\n\u000B\f\r\u001C\u001D\u001E\u001F\u0085\u00A0\u1680\u2000\u2001\u2002\u2003"
+                    + "\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000";
 
     /** Asked before the library's own methods. */
     static final ELResolver RESOLVER = new Resolver();
+
+    /** The filter {@code trim}; the library's own takes control characters for spaces. */
+    static final Filter TRIM = new Trim();
 
     private PythonText() {}
 
@@ -62,8 +71,9 @@ final class PythonText {
     }
 
     private static List<String> words(String text) {
-        String inner = strip(text, WHITESPACE, true, true);
-        return inner.isEmpty() ? List.of() : List.of(inner.split("\\s+"));
+        return Arrays.stream(text.split("[" + WHITESPACE + "]+"))
+                .filter(word -> !word.isEmpty())
+                .toList();
     }
 
     private static String capitalize(String text) {
@@ -76,11 +86,24 @@ final class PythonText {
     private static String title(String text) {
         StringBuilder title = new StringBuilder();
         boolean inWord = false;
-        for (char c : text.toCharArray()) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
             title.append(inWord ? Character.toLowerCase(c) : Character.toUpperCase(c));
             inWord = Character.isLetter(c);
         }
         return title.toString();
+    }
+
+    private static final class Trim implements Filter {
+        @Override
+        public String getName() {
+            return "trim";
+        }
+
+        @Override
+        public Object filter(Object value, JinjavaInterpreter interpreter, String... arguments) {
+            return value == null ? "" : call(value.toString(), "strip", (Object[]) arguments);
+        }
     }
 
     private static final class Resolver extends CompositeELResolver {

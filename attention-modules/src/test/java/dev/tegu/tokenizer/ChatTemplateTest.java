@@ -297,6 +297,24 @@ final class ChatTemplateTest {
                         .render(messages("user", "a</think>\n b"), false));
     }
 
+    /** Nothing of a message is read as part of the template, or written otherwise than it is. */
+    @Test
+    void everyCharacterOfAMessageStays() {
+        StringBuilder all =
+                new StringBuilder("{{ x }} {% if %} {# c #} \\n \\\\ \" ' <&> \u2028 \uD83D\uDE00");
+        for (char c = 0; c < 256; c++) {
+            all.append(c);
+        }
+
+        String text = template(CHATML).render(messages("user", all.toString()), false);
+
+        assertEquals("<|im_start|>user\n" + all + "<|im_end|>\n", text);
+        assertEquals(
+                "\u0001x",
+                template("{{ messages[0].content | trim }}")
+                        .render(messages("user", " \u0001x\u00A0\n"), false));
+    }
+
     @Test
     void aTemplateWithAFaultIsRefusedWithItsLine() {
         ChatTemplateException e =

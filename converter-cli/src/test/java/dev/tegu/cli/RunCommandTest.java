@@ -48,7 +48,7 @@ final class RunCommandTest {
                 run.out());
         try (Stream<Path> files = Files.list(output)) {
             assertEquals(
-                    "[checkpoints, config.effective.yaml, eval, export, metrics.jsonl, student]",
+                    "[checkpoints, config.effective.yaml, data, eval, export, metrics.jsonl, student]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
         }
         try (Stream<Path> files = Files.list(output.resolve("eval"))) {

@@ -145,7 +145,8 @@ public final class DataFiles {
 
     private static Pattern names(String pattern) {
         StringBuilder regex = new StringBuilder();
-        for (char c : pattern.toCharArray()) {
+        for (int i = 0; i < pattern.length(); i++) {
+            char c = pattern.charAt(i);
             regex.append(
                     switch (c) {
                         case '*' -> ".*";

@@ -46,8 +46,9 @@ final class TokenFile {
         this.tokens = tokens;
         this.documents = header.getLong(16);
         this.notLearnt = header.getLong(24);
-        this.identity = Arrays.copyOfRange(header.array(), 32, 64);
-        this.digest = Arrays.copyOfRange(header.array(), 64, HEADER);
+        this.identity = new byte[DIGEST];
+        this.digest = new byte[DIGEST];
+        header.get(32, identity).get(64, digest);
     }
 
     /**

@@ -25,6 +25,22 @@ public final class Packed {
                                         sequenceLength));
     }
 
+    /** One file of JSON lines, a character a token, with BOS and EOS around each document. */
+    public static PackedDataset load(Path file, int sequenceLength, boolean documentMasks)
+            throws IOException {
+        DataSettings settings =
+                new DataSettings(
+                        List.of(file.toString()),
+                        List.of(),
+                        List.of(),
+                        DataFormat.JSONL,
+                        sequenceLength,
+                        Packing.JOINED,
+                        documentMasks,
+                        0);
+        return load(settings, new CharTokenizer(true, true)).train();
+    }
+
     /** The data of a configuration. */
     static TrainingData load(DataSettings settings, TextTokenizer tokenizer) throws IOException {
         return inside(dir -> folder(dir, tokenizer).load(settings));

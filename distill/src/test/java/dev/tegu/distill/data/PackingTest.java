@@ -272,8 +272,10 @@ final class PackingTest {
     @Test
     void theReferenceDropsSequencesOfPromptsAloneAndKeepsTheOrder() throws IOException {
         String pairs =
-                "{\"prompt\": \"abcdefgh\", \"completion\": \"ijkl\"}\n"
-                        + "{\"prompt\": \"mnop\", \"completion\": \"qrstu\"}\n";
+                """
+                {"prompt": "abcdefgh", "completion": "ijkl"}
+                {"prompt": "mnop", "completion": "qrstu"}
+                """;
 
         PackedDataset data = packed(pairs, 4, PLAIN, Packing.REFERENCE, false);
 
