@@ -52,9 +52,9 @@ public final class BaseModelDigest {
      * @return 64 hex digits
      */
     public String compute(LongConsumer read) throws IOException {
-        MessageDigest digest = Durable.sha256();
+        MessageDigest digest = Sha256.start();
         for (Path file : files) {
-            String line = Durable.sha256(file, read) + "  " + file.getFileName() + "\n";
+            String line = Sha256.ofFile(file, read) + "  " + file.getFileName() + "\n";
             digest.update(line.getBytes(StandardCharsets.UTF_8));
         }
         return HexFormat.of().formatHex(digest.digest());
@@ -66,6 +66,6 @@ public final class BaseModelDigest {
      * @return 64 hex digits
      */
     public static String ofFile(Path file) throws IOException {
-        return Durable.sha256(file);
+        return Sha256.ofFile(file);
     }
 }

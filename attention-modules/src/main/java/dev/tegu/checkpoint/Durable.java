@@ -2,7 +2,6 @@ package dev.tegu.checkpoint;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -12,14 +11,10 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
-import java.util.function.LongConsumer;
 import java.util.stream.Stream;
 
 /**
@@ -99,37 +94,6 @@ public final class Durable {
             return Files.readAttributes(path, BasicFileAttributes.class).isRegularFile();
         } catch (NoSuchFileException e) {
             return false;
-        }
-    }
-
-    /** SHA-256 of a file's bytes, 64 hex digits. */
-    static String sha256(Path file) throws IOException {
-        return sha256(file, count -> {});
-    }
-
-    /**
-     * As {@link #sha256(Path)}.
-     *
-     * @param read hears of each piece, in bytes
-     */
-    static String sha256(Path file, LongConsumer read) throws IOException {
-        MessageDigest digest = sha256();
-        byte[] buffer = new byte[1 << 16];
-        try (InputStream in = Files.newInputStream(file)) {
-            for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-                digest.update(buffer, 0, count);
-                read.accept(count);
-            }
-        }
-        return HexFormat.of().formatHex(digest.digest());
-    }
-
-    /** A digest of nothing yet. */
-    static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
         }
     }
 

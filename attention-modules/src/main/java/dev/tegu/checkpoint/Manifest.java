@@ -57,7 +57,7 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
                         new FileEntry(
                                 name,
                                 Files.size(file),
-                                known == null ? Durable.sha256(file) : known));
+                                known == null ? Sha256.ofFile(file) : known));
             }
         }
         return new Manifest(properties, entries);
@@ -165,7 +165,7 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
                 faults.add(
                         (entry.name() + " has " + Files.size(file))
                                 + (" bytes, expected " + entry.size()));
-            } else if (!Durable.sha256(file).equals(entry.sha256())) {
+            } else if (!Sha256.ofFile(file).equals(entry.sha256())) {
                 faults.add(entry.name() + " has changed (its sha256 differs)");
             }
         }

@@ -151,7 +151,7 @@ public final class SafetensorsWriter {
     private static final class DigestingChannel implements WritableByteChannel {
         private final Path file;
         private final WritableByteChannel channel;
-        private final MessageDigest digest = Durable.sha256();
+        private final MessageDigest digest = Sha256.start();
 
         DigestingChannel(Path file, WritableByteChannel channel) {
             this.file = file;

@@ -4,11 +4,15 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.checkpoint.Sha256;
 import dev.tegu.checkpoint.StrictJson;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -38,12 +42,17 @@ public final class HuggingFaceTextTokenizer implements TextTokenizer, AutoClosea
                     "modelMaxLength",
                     String.valueOf(Integer.MAX_VALUE));
 
+    private final Path dir;
     private final HuggingFaceTokenizer tokenizer;
     private final Vocabulary vocabulary;
     private final SpecialIds specialIds;
 
     private HuggingFaceTextTokenizer(
-            HuggingFaceTokenizer tokenizer, Vocabulary vocabulary, SpecialIds specialIds) {
+            Path dir,
+            HuggingFaceTokenizer tokenizer,
+            Vocabulary vocabulary,
+            SpecialIds specialIds) {
+        this.dir = dir;
         this.tokenizer = tokenizer;
         this.vocabulary = vocabulary;
         this.specialIds = specialIds;
@@ -65,7 +74,7 @@ public final class HuggingFaceTextTokenizer implements TextTokenizer, AutoClosea
         ObjectNode json = StrictJson.read(file);
         Vocabulary vocabulary = Vocabulary.of(json);
         SpecialIds specialIds = SpecialIds.read(dir, vocabulary);
-        return new HuggingFaceTextTokenizer(open(file), vocabulary, specialIds);
+        return new HuggingFaceTextTokenizer(dir, open(file), vocabulary, specialIds);
     }
 
     private static CheckpointException missing(Path dir) {
@@ -165,6 +174,30 @@ public final class HuggingFaceTextTokenizer implements TextTokenizer, AutoClosea
     @Override
     public int vocabSize() {
         return vocabulary.size();
+    }
+
+    /**
+     * How the model wants conversations written, read anew at each call.
+     *
+     * @throws CheckpointException if the directory has no template
+     */
+    public ChatTemplate chatTemplate() throws IOException {
+        return ChatTemplate.read(dir);
+    }
+
+    /**
+     * SHA-256 of the tokenizer's files, its chat template among them, and of the ids of its marks:
+     * the same digest means the same ids for every text. 64 digits.
+     */
+    public String digest() throws IOException {
+        StringBuilder all = new StringBuilder();
+        for (Path file : HuggingFaceDirectory.tokenizerFilesIn(dir)) {
+            all.append(file.getFileName()).append(' ').append(Sha256.ofFile(file)).append('\n');
+        }
+        all.append("bos ").append(bosId().orElse(-1)).append(" eos ").append(eosId().orElse(-1));
+        MessageDigest digest = Sha256.start();
+        digest.update(all.toString().getBytes(StandardCharsets.UTF_8));
+        return Sha256.text(digest);
     }
 
     /** Frees the native memory; no other method may be called afterwards. */

@@ -32,11 +32,11 @@ final class BaseModelDigestTest {
         Path model = TinyModels.teacher(dir.resolve("m"), true, DType.F32);
         StringBuilder lines = new StringBuilder();
         for (String name : new String[] {"config.json", "model.safetensors", "tokenizer.json"}) {
-            lines.append(Durable.sha256(model.resolve(name))).append("  " + name + "\n");
+            lines.append(Sha256.ofFile(model.resolve(name))).append("  " + name + "\n");
         }
         byte[] bytes = lines.toString().getBytes(StandardCharsets.UTF_8);
 
-        assertEquals(HexFormat.of().formatHex(Durable.sha256().digest(bytes)), digest(model));
+        assertEquals(HexFormat.of().formatHex(Sha256.start().digest(bytes)), digest(model));
     }
 
     @Test

@@ -49,7 +49,8 @@ final class RunCommandTest {
                 run.out());
         try (Stream<Path> files = Files.list(output)) {
             assertEquals(
-                    "[.lock, checkpoints, config.effective.yaml, eval, export, metrics.jsonl, student]",
+                    "[.lock, checkpoints, config.effective.yaml, data, eval, export, metrics.jsonl,"
+                            + " student]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
         }
         try (Stream<Path> files = Files.list(output.resolve("eval"))) {

@@ -202,6 +202,29 @@ final class ValidateCommandTest {
         assertTrue(run.err().contains("none.yaml: no such file"), run.err());
     }
 
+    @Test
+    void aValidationSplitIsSomethingToValidateOn() throws IOException {
+        Invocation run =
+                validate(
+                        EXPERIMENT.replace(
+                                "validation: [c.txt], ",
+                                "evaluation: [c.txt], validation_split: 0.1, "),
+                        "--set",
+                        "lora_finetune.validate_every=10");
+
+        assertEquals(0, run.exitCode(), run.err());
+    }
+
+    @Test
+    void aValidationSplitBesideFilesToValidateOnIsRefused() throws IOException {
+        Invocation run = validate(EXPERIMENT, "--set", "data.validation_split=0.1");
+
+        assertEquals(3, run.exitCode());
+        assertTrue(
+                run.err().contains("data.validation_split: the files in `validation` are measured"),
+                run.err());
+    }
+
     private Invocation validate(String yaml, String... options) throws IOException {
         Files.writeString(file(), yaml);
         String[] arguments = new String[2 + options.length];

@@ -108,6 +108,33 @@ final class WrongInputTest {
     }
 
     @Test
+    void aFaultInTheDataIsNamedWithItsLine() throws IOException {
+        Path data =
+                Files.writeString(
+                        dir.resolve("a.jsonl"), "{\"text\": \"whole\"}\n{\"text\": \"cut");
+        replaceInConfig(
+                "data: {train: [" + dir + "/text.txt], validation: [" + dir + "/text.txt]",
+                "data: {train: [" + data + "], format: jsonl");
+        replaceInConfig("tasks: [perplexity, recall]", "tasks: [recall]");
+
+        refused(4, data + ":2: ends in the middle of a value", run());
+    }
+
+    @Test
+    void conversationsForAModelWithoutATemplate() throws IOException {
+        Path data =
+                Files.writeString(
+                        dir.resolve("a.jsonl"),
+                        "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}\n");
+        replaceInConfig(
+                "data: {train: [" + dir + "/text.txt], validation: [" + dir + "/text.txt]",
+                "data: {train: [" + data + "], format: chat");
+        replaceInConfig("tasks: [perplexity, recall]", "tasks: [recall]");
+
+        refused(4, teacher + ": no chat template", run());
+    }
+
+    @Test
     void adaptersCannotBeExportedWithoutTheStageThatMakesThem() throws IOException {
         replaceInConfig("lora_finetune:", "# lora_finetune:");
         replaceInConfig("format: hf", "format: peft");

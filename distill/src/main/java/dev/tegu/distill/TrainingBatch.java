@@ -31,15 +31,22 @@ public record TrainingBatch(NDArray ids, NDArray labels, Optional<NDArray> docum
         int length = data.sequenceLength();
         long[] ids = new long[indices.length * length];
         long[] labels = new long[indices.length * length];
+        long[] documents = new long[indices.length * length];
         for (int row = 0; row < indices.length; row++) {
             Sequence sequence = data.get(indices[row]);
             for (int t = 0; t < length; t++) {
                 ids[row * length + t] = sequence.ids()[t];
                 labels[row * length + t] = sequence.labels()[t];
+                documents[row * length + t] = sequence.documents()[t];
             }
         }
         Shape shape = new Shape(indices.length, length);
-        return of(scope.create(ids, shape), scope.create(labels, shape));
+        return new TrainingBatch(
+                scope.create(ids, shape),
+                scope.create(labels, shape),
+                data.masksDocuments()
+                        ? Optional.of(scope.create(documents, shape))
+                        : Optional.empty());
     }
 
     /** What a model reads. */

@@ -12,6 +12,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
 import dev.tegu.distill.data.CharTokenizer;
 import dev.tegu.distill.data.DataFormat;
+import dev.tegu.distill.data.Packed;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
@@ -67,8 +68,7 @@ class AccumulationTest {
             throws IOException {
         Path file = Files.writeString(dir.resolve("letters.txt"), "aaaabbbbccccddddeeee");
         PackedDataset data =
-                PackedDataset.load(
-                        List.of(file), DataFormat.TEXT, 4, new CharTokenizer(false, false));
+                Packed.load(List.of(file), DataFormat.TEXT, 4, new CharTokenizer(false, false));
         ScriptedObjective objective = ScriptedObjective.flat();
         int tokens = steps * batch * accumulated * 4;
         String settings =

@@ -9,6 +9,7 @@ import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.data.CharTokenizer;
 import dev.tegu.distill.data.DataFormat;
+import dev.tegu.distill.data.Packed;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.metrics.TrainingListener;
 import java.io.IOException;
@@ -67,8 +68,7 @@ class MeasurementsTest {
 
     private PackedDataset data(String text) throws IOException {
         Path file = Files.writeString(dir.resolve("text.txt"), text);
-        return PackedDataset.load(
-                List.of(file), DataFormat.TEXT, 4, new CharTokenizer(false, false));
+        return Packed.load(List.of(file), DataFormat.TEXT, 4, new CharTokenizer(false, false));
     }
 
     @Test

@@ -32,7 +32,7 @@ final class StageCheckpointsTest {
     @TempDir Path dir;
 
     private final NDManager manager = Engines.newManager(Device.cpu());
-    private final TorchScript script = Scripts.training(1);
+    private final TorchScript script = Scripts.training();
     private NDArray parameter;
 
     @BeforeEach

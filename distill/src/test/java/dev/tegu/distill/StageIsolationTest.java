@@ -12,6 +12,7 @@ import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
 import dev.tegu.distill.data.CharTokenizer;
 import dev.tegu.distill.data.DataFormat;
+import dev.tegu.distill.data.Packed;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.Sequence;
 import dev.tegu.distill.metrics.TrainingListener;
@@ -164,8 +165,7 @@ class StageIsolationTest {
         }
         Path file = Files.writeString(dir.resolve("a.jsonl"), lines);
         PackedDataset data =
-                PackedDataset.load(
-                        List.of(file), DataFormat.JSONL, 16, new CharTokenizer(true, true));
+                Packed.load(List.of(file), DataFormat.JSONL, 16, new CharTokenizer(true, true));
         try (DecoderModel model = Tiny.base(1);
                 NDManager scope = model.manager().newSubManager()) {
             NextToken objective = NextToken.overAllWeights("test", model);

@@ -10,6 +10,7 @@ import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
 import dev.tegu.distill.data.CharTokenizer;
 import dev.tegu.distill.data.DataFormat;
+import dev.tegu.distill.data.Packed;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.StudentConfig;
@@ -99,7 +100,7 @@ public final class Tiny {
 
     /** That text in sequences. */
     static PackedDataset data(Path folder) throws IOException {
-        return PackedDataset.load(
+        return Packed.load(
                 List.of(text(folder)), DataFormat.TEXT, LENGTH, new CharTokenizer(true, true));
     }
 

@@ -19,6 +19,7 @@ import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
 import dev.tegu.distill.data.CharTokenizer;
 import dev.tegu.distill.data.DataFormat;
+import dev.tegu.distill.data.Packed;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
@@ -75,8 +76,7 @@ class TrainingLoopTest {
         }
         Path file = dir.resolve("train.txt");
         Files.writeString(file, text);
-        return PackedDataset.load(
-                List.of(file), DataFormat.TEXT, 24, new CharTokenizer(true, true));
+        return Packed.load(List.of(file), DataFormat.TEXT, 24, new CharTokenizer(true, true));
     }
 
     private static TrainingSettings settings(int steps, int saveEvery) {

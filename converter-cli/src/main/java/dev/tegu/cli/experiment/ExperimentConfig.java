@@ -65,7 +65,7 @@ public record ExperimentConfig(
                     "device", "expected auto, cpu, cuda or cuda:N, found `" + device + "`");
         }
         List<Stage> stages = stages(matrixOrientation, attentionTransfer, loraFinetune, data);
-        boolean measures = data.filter(d -> !d.validation().isEmpty()).isPresent();
+        boolean measures = data.filter(DataSettings::hasValidation).isPresent();
         for (Stage stage : stages) {
             if (data.isEmpty()) {
                 throw new InvalidValueException(stage.key(), "a stage needs the block `data`");
@@ -106,10 +106,7 @@ public record ExperimentConfig(
         int length = data.map(DataSettings::sequenceLength).orElse(0);
         List<Stage> stages = new ArrayList<>();
         matrixOrientation.ifPresent(
-                s ->
-                        stages.add(
-                                new Stage(
-                                        "matrix_orientation", s.training(), s.sequenceLength())));
+                s -> stages.add(new Stage("matrix_orientation", s.training(), s.sequenceLength())));
         attentionTransfer.ifPresent(
                 s -> stages.add(new Stage("attention_transfer", s.training(), length)));
         loraFinetune.ifPresent(s -> stages.add(new Stage("lora_finetune", s.training(), length)));
@@ -123,7 +120,7 @@ public record ExperimentConfig(
     }
 
     private static void refuseMissingText(EvalSettings eval, Optional<DataSettings> data) {
-        boolean hasText = data.filter(d -> !d.evaluationTexts().isEmpty()).isPresent();
+        boolean hasText = data.filter(DataSettings::measuresText).isPresent();
         for (String task : eval.tasks()) {
             if (EvalTasks.named(task).needsText() && !hasText) {
                 throw new InvalidValueException(

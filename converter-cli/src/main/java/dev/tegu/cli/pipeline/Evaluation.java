@@ -12,7 +12,6 @@ import dev.tegu.cli.console.EvalConsole;
 import dev.tegu.cli.experiment.Control;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
-import dev.tegu.distill.data.DataSettings;
 import dev.tegu.engine.Engines;
 import dev.tegu.eval.EvalData;
 import dev.tegu.eval.EvalInput;
@@ -156,11 +155,11 @@ public final class Evaluation {
 
     private static EvalData texts(Experiment experiment) {
         List<EvalData.NamedText> texts = new ArrayList<>();
-        List<String> paths =
-                experiment.config().data().map(DataSettings::evaluationTexts).orElse(List.of());
         try {
-            for (String path : paths) {
-                texts.addAll(EvalData.load(Path.of(path)).texts());
+            if (experiment.config().data().isPresent()) {
+                for (Path path : experiment.config().data().get().evaluationTexts()) {
+                    texts.addAll(EvalData.load(path).texts());
+                }
             }
         } catch (IOException e) {
             throw new InputException(e.getMessage(), e);

@@ -8,6 +8,8 @@ import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
+import dev.tegu.distill.data.DataSettings;
+import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.model.DecoderLayer;
@@ -20,10 +22,12 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * What an experiment will do and cost, found by doing a little of it: the teacher is loaded, the
- * data read, and one batch of each stage computed, twice. Nothing is written.
+ * data read into a temporary directory, and one batch of each stage computed, twice. Nothing stays
+ * written.
  */
 public final class Plan {
     private static final long FLOAT = Float.BYTES;
@@ -32,6 +36,7 @@ public final class Plan {
     private final StringBuilder text = new StringBuilder();
     private double seconds;
     private long checkpointBytes;
+    private long dataBytes;
     private long momentBytes;
 
     private Plan(Experiment experiment) {
@@ -68,7 +73,8 @@ public final class Plan {
                         "method: %d of %d layers linearized, %,d new parameters",
                         linear, model.layers().size(), added);
                 if (config.data().isPresent()) {
-                    TrainingData data = TrainingData.load(config.data().get(), tokenizer);
+                    TrainingData data = load(config.data().get(), tokenizer);
+                    dataBytes = data.bytes();
                     line("data: %s", data);
                     Stages.each(
                             experiment,
@@ -81,6 +87,22 @@ public final class Plan {
             disk(files);
         }
         line("time: about %s of training on this machine", Durations.of(seconds));
+    }
+
+    /** The tokens stay mapped when their files are removed again. */
+    private static TrainingData load(DataSettings settings, HuggingFaceTextTokenizer tokenizer)
+            throws IOException {
+        Path dir = Files.createTempDirectory("tegu-data");
+        try {
+            return TrainingData.load(settings, tokenizer, dir);
+        } finally {
+            try (Stream<Path> files = Files.list(dir)) {
+                for (Path file : files.toList()) {
+                    Files.delete(file);
+                }
+            }
+            Files.delete(dir);
+        }
     }
 
     private void stage(
@@ -136,8 +158,9 @@ public final class Plan {
                 files.names().stream().mapToLong(name -> files.info(name).byteLength()).sum();
         int copies = experiment.config().export().isPresent() ? 2 : 1;
         line(
-                "disk: about %s (student%s, checkpoints)",
-                bytes(copies * weights + checkpointBytes), copies == 2 ? ", export" : "");
+                "disk: about %s (student%s, checkpoints, tokens)",
+                bytes(copies * weights + checkpointBytes + dataBytes),
+                copies == 2 ? ", export" : "");
     }
 
     private static long count(Map<String, NDArray> tensors) {

@@ -24,6 +24,7 @@ import java.util.stream.Stream;
  * .lock                   held by the process that writes
  * config.effective.yaml   every setting, the method written out
  * metrics.jsonl           losses of the stages
+ * data/                   the tokens of the data, 4 bytes each; made again where they are missing
  * checkpoints/STAGE/      states from which a killed run goes on
  * student/                the trained student
  * eval/                   results of teacher, student and controls
@@ -43,6 +44,7 @@ public final class RunDirectory implements AutoCloseable {
     private final Path root;
     private final String effectiveYaml;
     private Optional<DirectoryLock> lock = Optional.empty();
+    private boolean isNew;
 
     private RunDirectory(Path root, String effectiveYaml) {
         this.root = root;
@@ -80,6 +82,7 @@ public final class RunDirectory implements AutoCloseable {
         lock = Optional.of(DirectoryLock.take(root));
         // Another process may have begun meanwhile, and ended.
         refuseOccupied();
+        isNew = true;
         Durable.write(root.resolve(CONFIG), effectiveYaml.getBytes(StandardCharsets.UTF_8));
     }
 
@@ -98,6 +101,28 @@ public final class RunDirectory implements AutoCloseable {
                             + ": exists and is not empty; name another `output`, remove it, or go on"
                             + " with an interrupted run by --resume");
         }
+    }
+
+    /**
+     * Takes back {@link #begin}, where the data turned out to be unusable, with what was made of
+     * them; the run of an earlier time stays.
+     */
+    public void withdraw() throws IOException {
+        if (!isNew) {
+            return;
+        }
+        if (Files.isDirectory(data())) {
+            try (Stream<Path> files = Files.list(data())) {
+                for (Path file : files.toList()) {
+                    Files.delete(file);
+                }
+            }
+            Files.delete(data());
+        }
+        Files.delete(root.resolve(CONFIG));
+        close();
+        Files.delete(root.resolve(DirectoryLock.FILE_NAME));
+        Files.delete(root);
     }
 
     private static boolean holdsNothing(Path path) throws IOException {
@@ -126,6 +151,11 @@ public final class RunDirectory implements AutoCloseable {
     /** The directory itself. */
     public Path root() {
         return root;
+    }
+
+    /** The tokens of the data. */
+    public Path data() {
+        return root.resolve("data");
     }
 
     /** Losses of the stages. */

@@ -9,6 +9,7 @@ import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.Progress;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.Differences;
+import dev.tegu.distill.data.TrainingData;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -84,6 +85,14 @@ public record RunIdentity(Map<String, String> facts) {
             }
         }
         return result;
+    }
+
+    /** This with what is trained and measured on, by its tokens. */
+    RunIdentity withData(TrainingData data) {
+        RunIdentity result = with("data.train_sha256", data.train().digest());
+        return data.validation()
+                .map(held -> result.with("data.validation_sha256", held.digest()))
+                .orElse(result);
     }
 
     /** This with one more fact. */

@@ -6,6 +6,7 @@ import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
+import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.engine.OperatorProfile;
@@ -77,7 +78,10 @@ public final class StageTimes {
                                 experiment.config().seed());
                 HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
             TrainingData data =
-                    TrainingData.load(experiment.config().data().orElseThrow(), tokenizer);
+                    TrainingData.load(
+                            experiment.config().data().orElseThrow(),
+                            tokenizer,
+                            scratch.resolve("data"));
             Stages.each(
                     experiment,
                     model,

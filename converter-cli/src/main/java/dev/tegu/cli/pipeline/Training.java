@@ -1,6 +1,7 @@
 package dev.tegu.cli.pipeline;
 
 import ai.djl.Device;
+import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.StopSignal;
 import dev.tegu.cli.console.Console;
@@ -11,7 +12,8 @@ import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
-import dev.tegu.distill.data.DataSettings;
+import dev.tegu.distill.data.DataException;
+import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.MetricsLog;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
@@ -56,44 +58,49 @@ public final class Training {
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
-            RunIdentity identity = identity(files);
-            if (RunDirectory.isWritten(run.student())) {
-                identity.requireSame(run.student());
-                console.say(run.student() + ": written by an earlier run");
-                return;
-            }
+            boolean isWritten = RunDirectory.isWritten(run.student());
             // Made first: it refuses what cannot become a student before anything is computed.
             ModelWriter writer = ModelWriter.student(files, experiment.method(), config.seed());
             Stages.check(config, studentConfig(files, experiment));
             Device device = Engines.device(config.device());
-            try (DecoderModel model =
-                            DecoderModel.load(
-                                    files,
-                                    studentConfig(files, experiment),
-                                    device,
-                                    config.seed());
-                    HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
-                StageRuns stages = new StageRuns(run, model, tokenizer, identity);
+            RunIdentity base = RunIdentity.empty().withBaseModel(files, console);
+            try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
                 run.begin();
-                Optional<LoraAdapters> adapters = Stages.each(experiment, model, stages::train);
-                writer.parameters(model);
-                adapters.ifPresent(a -> a.addTo(writer));
-                identity.facts().forEach(writer::property);
-                writer.write(run.student());
+                Optional<TrainingData> data = data(run, tokenizer);
+                RunIdentity identity = data.map(base::withData).orElse(base);
+                if (isWritten) {
+                    identity.requireSame(run.student());
+                    console.say(run.student() + ": written by an earlier run");
+                    return;
+                }
+                data.ifPresent(d -> console.say(d.toString()));
+                try (DecoderModel model =
+                        DecoderModel.load(
+                                files, studentConfig(files, experiment), device, config.seed())) {
+                    StageRuns stages = new StageRuns(run, model, data, identity);
+                    Optional<LoraAdapters> adapters = Stages.each(experiment, model, stages::train);
+                    writer.parameters(model);
+                    adapters.ifPresent(a -> a.addTo(writer));
+                    identity.facts().forEach(writer::property);
+                    writer.write(run.student());
+                }
             }
         }
     }
 
-    /** What the run is made from. */
-    private RunIdentity identity(HuggingFaceDirectory teacher) throws IOException {
-        RunIdentity identity = RunIdentity.empty().withBaseModel(teacher, console);
-        if (experiment.config().data().isPresent()) {
-            DataSettings data = experiment.config().data().get();
-            identity =
-                    identity.withTexts("data.train", data.train())
-                            .withTexts("data.validation", data.validation());
+    /** Encodes the data, or takes what an earlier start of the run has encoded. */
+    private Optional<TrainingData> data(RunDirectory run, HuggingFaceTextTokenizer tokenizer)
+            throws IOException {
+        if (experiment.config().data().isEmpty()) {
+            return Optional.empty();
         }
-        return identity;
+        try {
+            return Optional.of(
+                    TrainingData.load(experiment.config().data().get(), tokenizer, run.data()));
+        } catch (DataException | CheckpointException e) {
+            run.withdraw();
+            throw e;
+        }
     }
 
     /** The teacher with the experiment's attention. */
@@ -112,13 +119,12 @@ public final class Training {
         StageRuns(
                 RunDirectory run,
                 DecoderModel model,
-                HuggingFaceTextTokenizer tokenizer,
+                Optional<TrainingData> data,
                 RunIdentity identity) {
-            this.identity = identity;
             this.run = run;
             this.model = model;
-            this.data = experiment.config().data().map(d -> TrainingData.load(d, tokenizer));
-            data.ifPresent(d -> console.say(d.toString()));
+            this.data = data;
+            this.identity = identity;
         }
 
         /**

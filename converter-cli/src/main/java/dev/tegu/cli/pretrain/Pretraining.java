@@ -15,8 +15,10 @@ import dev.tegu.cli.pipeline.RunIdentity;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
+import dev.tegu.distill.data.DataFiles.Split;
 import dev.tegu.distill.data.DataFormat;
 import dev.tegu.distill.data.PackedDataset;
+import dev.tegu.distill.data.TokenFolder;
 import dev.tegu.distill.metrics.MetricsLog;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
@@ -25,7 +27,6 @@ import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelConfig;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
-import dev.tegu.tokenizer.TextTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,6 +41,7 @@ import java.util.Set;
  * <pre>
  * config.effective.yaml   every setting
  * corpus/                 the generated corpus and its tokenizer, if it is generated
+ * data/                   the tokens of the data; made again where they are missing
  * metrics.jsonl           losses
  * checkpoints/            states from which a killed run goes on
  * model/                  the model, in the HuggingFace layout
@@ -146,14 +148,19 @@ public final class Pretraining {
     }
 
     private void train(
-            RunDirectory run, RunIdentity identity, DecoderModel decoder, TextTokenizer tokenizer)
+            RunDirectory run,
+            RunIdentity identity,
+            DecoderModel decoder,
+            HuggingFaceTextTokenizer tokenizer)
             throws IOException {
-        PackedDataset train = dataset(config.data().train(), DemoCorpus.TRAIN, tokenizer);
+        TokenFolder folder = TokenFolder.of(run.data(), tokenizer);
+        PackedDataset train = dataset(folder, Split.TRAIN, config.data().train(), DemoCorpus.TRAIN);
         List<String> held = config.data().validation();
         Optional<PackedDataset> validation =
                 config.corpus().isEmpty() && held.isEmpty()
                         ? Optional.empty()
-                        : Optional.of(dataset(held, DemoCorpus.VALIDATION, tokenizer));
+                        : Optional.of(
+                                dataset(folder, Split.VALIDATION, held, DemoCorpus.VALIDATION));
         console.say(
                 String.format(
                         Locale.ROOT,
@@ -186,17 +193,15 @@ public final class Pretraining {
     }
 
     /** The named files, or that file of the generated corpus. */
-    private PackedDataset dataset(List<String> named, String generated, TextTokenizer tokenizer) {
+    private PackedDataset dataset(
+            TokenFolder folder, Split side, List<String> named, String generated)
+            throws IOException {
         boolean generates = config.corpus().isPresent();
-        List<Path> files =
-                generates
-                        ? List.of(corpusDirectory().resolve(generated))
-                        : named.stream().map(Path::of).toList();
-        return PackedDataset.load(
-                files,
+        return folder.load(
+                side,
+                generates ? List.of(corpusDirectory().resolve(generated).toString()) : named,
                 generates ? DataFormat.JSONL : config.data().format(),
-                config.data().sequenceLength(),
-                tokenizer);
+                config.data().sequenceLength());
     }
 
     private static void writeGeneration(ObjectNode config, Path file) throws IOException {

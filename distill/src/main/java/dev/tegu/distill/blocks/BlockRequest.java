@@ -55,9 +55,7 @@ public record BlockRequest(
                     "a block is trained whole; leave it out, `from_layer` and `to_layer` say which"
                             + " layers");
         }
-        attentionTransfer
-                .training()
-                .checkValidation("attention_transfer", !data.validation().isEmpty());
+        attentionTransfer.training().checkValidation("attention_transfer", data.hasValidation());
     }
 
     /**

@@ -11,8 +11,7 @@ import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.AttentionTransfer;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
-import dev.tegu.distill.data.DataSettings;
-import dev.tegu.distill.data.PackedDataset;
+import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.model.DecoderModel;
@@ -25,7 +24,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -46,7 +44,7 @@ public final class BlockTraining {
      *
      * @param output folder of the results, shared by all blocks of a model: {@code
      *     layers-FIRST-LAST.safetensors} is the block, {@code checkpoints/} holds the states from
-     *     which a stopped run goes on
+     *     which a stopped run goes on, {@code data/} the tokens, which all blocks read
      * @return the block's file; one of an earlier run is replaced
      * @throws CheckpointException if the teacher is no whole model that Tegu knows, or is a student
      *     already
@@ -90,12 +88,18 @@ public final class BlockTraining {
                             output.resolve("checkpoints")
                                     .resolve(header.fileName().replace(".safetensors", ""));
                     try (DirectoryLock lock = DirectoryLock.take(states)) {
-                        loop(request, teacher, listener)
+                        TrainingData data = data(request, teacher, output.resolve("data"));
+                        new TrainingLoop(
+                                        data.train(),
+                                        data.validation(),
+                                        request.attentionTransfer().training(),
+                                        request.seed(),
+                                        listener)
                                 .run(
                                         transfer,
                                         model.manager(),
                                         new StageCheckpoints(
-                                                lock.directory(), identity(request, header)));
+                                                lock.directory(), identity(request, header, data)));
                     }
                 }
                 BlockFile.write(target, header, parameters);
@@ -104,20 +108,10 @@ public final class BlockTraining {
         }
     }
 
-    private static TrainingLoop loop(BlockRequest request, Path teacher, TrainingListener listener)
+    private static TrainingData data(BlockRequest request, Path teacher, Path dir)
             throws IOException {
-        DataSettings data = request.data();
         try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
-            Optional<PackedDataset> validation =
-                    data.validation().isEmpty()
-                            ? Optional.empty()
-                            : Optional.of(PackedDataset.load(data, data.validation(), tokenizer));
-            return new TrainingLoop(
-                    PackedDataset.load(data, data.train(), tokenizer),
-                    validation,
-                    request.attentionTransfer().training(),
-                    request.seed(),
-                    listener);
+            return TrainingData.load(request.data(), tokenizer, dir);
         }
     }
 
@@ -129,16 +123,14 @@ public final class BlockTraining {
     }
 
     /** What a checkpoint of a block belongs to. */
-    private static Map<String, String> identity(BlockRequest request, BlockFile.Header header)
-            throws IOException {
+    private static Map<String, String> identity(
+            BlockRequest request, BlockFile.Header header, TrainingData data) {
         Map<String, String> identity = new TreeMap<>();
         identity.put("base_model_sha256", header.baseModel());
         identity.put("method", ConfigBinder.toMap(request.method()).toString());
         identity.put("layers", request.fromLayer() + " to " + request.toLayer());
         identity.put("training", header.training());
-        for (String file : request.data().train()) {
-            identity.put("data " + file, Files.size(Path.of(file)) + " bytes");
-        }
+        identity.put("data", data.train().digest());
         return identity;
     }
 }

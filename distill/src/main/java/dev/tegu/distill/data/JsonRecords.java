@@ -100,7 +100,7 @@ final class JsonRecords {
         }
     }
 
-    private static JsonNode object(JsonNode node, String place) {
+    static JsonNode object(JsonNode node, String place) {
         if (node == null || !node.isObject()) {
             throw new DataException(place + ": expected a JSON object, found " + kind(node));
         }
@@ -121,7 +121,7 @@ final class JsonRecords {
                 : "a JSON " + node.getNodeType().name().toLowerCase(Locale.ROOT);
     }
 
-    private static String names(JsonNode object) {
+    static String names(JsonNode object) {
         StringBuilder names = new StringBuilder();
         object.fieldNames()
                 .forEachRemaining(

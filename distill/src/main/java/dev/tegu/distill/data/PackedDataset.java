@@ -1,151 +1,133 @@
 package dev.tegu.distill.data;
 
-import dev.tegu.tokenizer.TextTokenizer;
-import java.nio.file.Path;
-import java.util.List;
-import java.util.OptionalInt;
-import java.util.stream.IntStream;
+import dev.tegu.checkpoint.Sha256;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Arrays;
 
 /**
  * All documents of some files joined to one stream of tokens and cut into sequences of one length.
  *
  * <p>Every document opens with the marks its tokenizer adds (BOS, where it does) and closes with
- * EOS where the model has one. Sequences begin and end anywhere in a document, and attention within
- * a sequence sees over the borders of documents. What is left at the end is dropped and counted,
- * and so are sequences without a token to learn: their mean loss would be 0 / 0.
+ * EOS where the model has one; conversations are as their template writes them. Sequences begin and
+ * end anywhere in a document. What is left at the end is dropped and counted, and so are sequences
+ * without a token to learn: their mean loss would be 0 / 0.
  *
- * <p>Memory: 4 bytes and at most one bit a token, twice that while loading; 4 bytes a sequence.
+ * <p>The tokens are read from a file when a sequence is asked for. Memory: none a token; 4 bytes a
+ * sequence where some tokens are not learnt.
  */
 public final class PackedDataset {
-    private final TokenStream stream;
-    private final int sequenceLength;
-    private final OptionalInt opening;
-    private final int cut;
+    private final TokenFile tokens;
+    private final Cutting cutting;
+    private final long cut;
 
-    /** Numbers of the sequences that hold something to learn. */
+    /** Numbers of the sequences that hold something to learn; empty if {@link #keepsAll}. */
     private final int[] kept;
 
-    private PackedDataset(TokenStream stream, int sequenceLength, OptionalInt opening) {
-        this.stream = stream;
-        this.sequenceLength = sequenceLength;
-        this.opening = opening;
-        this.cut = stream.size() / ownTokens();
-        this.kept = IntStream.range(0, cut).filter(this::isLearnt).toArray();
-    }
+    private final boolean keepsAll;
 
-    /** The first label of a sequence is no one's next token, so it does not count. */
-    private boolean isLearnt(int number) {
-        int first = number * ownTokens();
-        return stream.isLearnt(first + (opening.isPresent() ? 0 : 1), first + ownTokens());
-    }
-
-    /** Tokens of a sequence that come from the stream. */
-    private int ownTokens() {
-        return sequenceLength - (opening.isPresent() ? 1 : 0);
-    }
-
-    /**
-     * The same text cut anew, each sequence opened by a mark, as prompts and evaluation windows
-     * are. A model leans on that mark: attention rests on it where there is nothing to look for,
-     * and a student that never saw it leave the window fails where one did.
-     *
-     * @param mark the model's BOS
-     */
-    public PackedDataset openedBy(int mark) {
-        return new PackedDataset(stream, sequenceLength, OptionalInt.of(mark));
-    }
-
-    /**
-     * Reads files as a configuration says. Running text has one BOS a file, so there each sequence
-     * is opened by one; other documents bring their own.
-     *
-     * @param files those of the configuration that are wanted
-     * @throws DataException as {@link #load(List, DataFormat, int, TextTokenizer)}
-     */
-    public static PackedDataset load(
-            DataSettings settings, List<String> files, TextTokenizer tokenizer) {
-        PackedDataset data =
-                load(
-                        files.stream().map(Path::of).toList(),
-                        settings.format(),
-                        settings.sequenceLength(),
-                        tokenizer);
-        boolean opens = settings.format() == DataFormat.TEXT && tokenizer.bosId().isPresent();
-        return opens ? data.openedBy(tokenizer.bosId().getAsInt()) : data;
-    }
-
-    /**
-     * Reads and encodes the files.
-     *
-     * @param files at least one, read in this order
-     * @param sequenceLength tokens of a sequence, at least 2
-     * @throws DataException if a file is missing, empty, not UTF-8 or not in the format (with its
-     *     name and line), or if all files together hold less than one sequence, or none with a
-     *     token to learn
-     */
-    public static PackedDataset load(
-            List<Path> files, DataFormat format, int sequenceLength, TextTokenizer tokenizer) {
-        if (files.isEmpty() || sequenceLength < 2) {
-            throw new IllegalArgumentException(
-                    "expected files and a sequence length of 2 or more, found "
-                            + files
-                            + " and "
-                            + sequenceLength);
-        }
-        DocumentReader reader = new DocumentReader(format, tokenizer);
-        TokenStream stream = new TokenStream();
-        for (Path file : files) {
-            int before = stream.size();
-            reader.read(file, stream::append);
-            if (stream.size() == before) {
-                throw new DataException(file + ": holds no text");
-            }
-        }
-        if (stream.size() < sequenceLength) {
+    private PackedDataset(TokenFile tokens, Cutting cutting, String source) {
+        this.tokens = tokens;
+        this.cutting = cutting;
+        this.cut = cutting.sequences(tokens.size());
+        if (cut > Integer.MAX_VALUE) {
             throw new DataException(
-                    files.get(0)
-                            + (files.size() > 1 ? " and " + (files.size() - 1) + " more" : "")
-                            + ": "
-                            + stream.size()
-                            + " tokens, less than one sequence of "
-                            + sequenceLength
-                            + "; lower `sequence_length` or add text");
+                    (source + ": " + cut + " sequences, more than " + Integer.MAX_VALUE)
+                            + "; raise `sequence_length` or name fewer files");
         }
-        PackedDataset data = new PackedDataset(stream, sequenceLength, OptionalInt.empty());
+        this.keepsAll = tokens.notLearnt() == 0 && !cutting.documentMasks();
+        this.kept = keepsAll ? new int[0] : learnt();
+    }
+
+    /**
+     * @param source names the data in messages
+     * @param advice what to do where there is too little
+     * @throws DataException if the tokens are less than a sequence, or no sequence has one to learn
+     */
+    static PackedDataset of(TokenFile tokens, Cutting cutting, String source, String advice) {
+        PackedDataset data = new PackedDataset(tokens, cutting, source);
+        int length = cutting.sequenceLength();
+        if (data.cut == 0 || tokens.size() < length) {
+            String more =
+                    tokens.size() < length
+                            ? "less than"
+                            : "and `packing: reference` drops the last";
+            throw new DataException(
+                    (source + ": " + tokens.size() + " tokens, " + more + " one sequence of ")
+                            + (length + "; " + advice));
+        }
         if (data.size() == 0) {
             throw new DataException(
-                    files.get(0)
-                            + ": no sequence of "
-                            + sequenceLength
-                            + " tokens holds one to learn, all are prompts; raise"
-                            + " `sequence_length`, or add longer completions");
+                    (source + ": no sequence of " + length + " tokens holds one to learn, all are")
+                            + " prompts; raise `sequence_length`, or add longer completions");
         }
         return data;
     }
 
+    private int[] learnt() {
+        int[] numbers = new int[(int) Math.min(cut, 1 << 10)];
+        int count = 0;
+        int[] own = new int[cutting.ownTokens()];
+        for (int i = 0; i < cut; i++) {
+            tokens.read((long) i * own.length, own);
+            if (cutting.isLearnt(own)) {
+                if (count == numbers.length) {
+                    numbers = Arrays.copyOf(numbers, (int) Math.min(cut, 2L * count));
+                }
+                numbers[count++] = i;
+            }
+        }
+        return Arrays.copyOf(numbers, count);
+    }
+
     /** Number of sequences, at least 1. */
     public int size() {
-        return kept.length;
+        return keepsAll ? (int) cut : kept.length;
     }
 
     /** Tokens of each sequence. */
     public int sequenceLength() {
-        return sequenceLength;
+        return cutting.sequenceLength();
     }
 
     /** Tokens in all sequences together. */
     public long tokens() {
-        return (long) size() * sequenceLength;
+        return (long) size() * sequenceLength();
+    }
+
+    /** Documents that the sequences were cut from. */
+    public long documents() {
+        return tokens.documents();
+    }
+
+    /** Whether a token sees those of its own document alone. */
+    public boolean masksDocuments() {
+        return cutting.documentMasks();
     }
 
     /** Tokens after the last whole sequence, which are not used. */
-    public int droppedTokens() {
-        return stream.size() - cut * ownTokens();
+    public long droppedTokens() {
+        return tokens.size() - cut * cutting.ownTokens();
     }
 
     /** Sequences that were left out because none of their tokens is to be learnt. */
     public int droppedSequences() {
-        return cut - kept.length;
+        return (int) cut - size();
+    }
+
+    /** Size of the token file. */
+    public long bytes() {
+        return TokenFile.HEADER + tokens.size() * Integer.BYTES;
+    }
+
+    /**
+     * What the sequences are: SHA-256 of the tokens and of how they are cut, 64 digits. The same
+     * digest means the same sequences under the same numbers.
+     */
+    public String digest() {
+        MessageDigest digest = Sha256.start();
+        digest.update((tokens.digest() + " " + cutting.text()).getBytes(StandardCharsets.UTF_8));
+        return Sha256.text(digest);
     }
 
     /**
@@ -156,18 +138,8 @@ public final class PackedDataset {
         if (index < 0 || index >= size()) {
             throw new IndexOutOfBoundsException("sequence " + index + " of " + size());
         }
-        Sequence own = stream.sequence(kept[index] * ownTokens(), ownTokens());
-        if (opening.isEmpty()) {
-            return own;
-        }
-        return new Sequence(
-                behind(opening.getAsInt(), own.ids()), behind(Sequence.IGNORED, own.labels()));
-    }
-
-    private static int[] behind(int first, int[] rest) {
-        int[] all = new int[rest.length + 1];
-        all[0] = first;
-        System.arraycopy(rest, 0, all, 1, rest.length);
-        return all;
+        int[] own = new int[cutting.ownTokens()];
+        tokens.read((long) (keepsAll ? index : kept[index]) * own.length, own);
+        return cutting.sequence(own);
     }
 }

@@ -21,6 +21,7 @@ import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingBatch;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.data.PackedDataset;
+import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelWriter;
@@ -61,7 +62,7 @@ class BlockTrainingTest {
                 HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
             ModelWriter writer = ModelWriter.student(files, request.method(), request.seed());
             PackedDataset data =
-                    PackedDataset.load(request.data(), request.data().train(), tokenizer);
+                    TrainingData.load(request.data(), tokenizer, dir.resolve("tokens")).train();
             try (DecoderModel model =
                             DecoderModel.load(files, writer.model(), Device.cpu(), request.seed());
                     AttentionTransfer transfer = new AttentionTransfer(model)) {

@@ -26,7 +26,7 @@ final class PackedDatasetTest {
         Path first = write("a.txt", "abc");
         Path second = write("b.txt", "de");
 
-        PackedDataset data = PackedDataset.load(List.of(first, second), DataFormat.TEXT, 2, MARKS);
+        PackedDataset data = Packed.load(List.of(first, second), DataFormat.TEXT, 2, MARKS);
 
         assertEquals("^abc$^de$", ids(data) + dropped(data, first, second));
         assertEquals(4, data.size());
@@ -35,17 +35,24 @@ final class PackedDatasetTest {
     }
 
     @Test
-    void aMarkMayOpenEverySequence() throws IOException {
+    void bosOpensEverySequenceOfRunningText() throws IOException {
         Path file = write("a.txt", "abcdefg");
 
-        PackedDataset data =
-                PackedDataset.load(
-                                List.of(file), DataFormat.TEXT, 4, new CharTokenizer(false, false))
-                        .openedBy(CharTokenizer.BOS);
+        DataSettings settings =
+                new DataSettings(
+                        List.of(file.toString()),
+                        List.of(),
+                        List.of(),
+                        DataFormat.TEXT,
+                        4,
+                        Packing.JOINED,
+                        false,
+                        0);
+        PackedDataset data = Packed.load(settings, new CharTokenizer(true, false)).train();
 
-        assertEquals("^abc^def", ids(data));
-        assertEquals(1, data.droppedTokens());
-        assertArrayEquals(new int[] {Sequence.IGNORED, 'd', 'e', 'f'}, data.get(1).labels());
+        assertEquals("^^ab^cde", ids(data));
+        assertEquals(2, data.droppedTokens());
+        assertArrayEquals(new int[] {Sequence.IGNORED, 'c', 'd', 'e'}, data.get(1).labels());
     }
 
     @Test
@@ -53,7 +60,7 @@ final class PackedDatasetTest {
         Path file = write("a.txt", "abcdef");
 
         PackedDataset data =
-                PackedDataset.load(
+                Packed.load(
                         List.of(file, file), DataFormat.TEXT, 4, new CharTokenizer(false, false));
 
         assertEquals("abcdefabcdef", ids(data));
@@ -63,7 +70,7 @@ final class PackedDatasetTest {
     void labelsOfTextAreItsTokens() throws IOException {
         Path file = write("a.txt", "abcd");
 
-        Sequence sequence = PackedDataset.load(List.of(file), DataFormat.TEXT, 6, MARKS).get(0);
+        Sequence sequence = Packed.load(List.of(file), DataFormat.TEXT, 6, MARKS).get(0);
 
         assertArrayEquals(sequence.ids(), sequence.labels());
     }
@@ -72,7 +79,7 @@ final class PackedDatasetTest {
     void aByteOrderMarkIsNoText() throws IOException {
         Path file = write("a.txt", "\uFEFFabcd");
 
-        assertEquals("^abcd$", ids(PackedDataset.load(List.of(file), DataFormat.TEXT, 3, MARKS)));
+        assertEquals("^abcd$", ids(Packed.load(List.of(file), DataFormat.TEXT, 3, MARKS)));
     }
 
     @Test
@@ -82,7 +89,7 @@ final class PackedDatasetTest {
                         "a.jsonl",
                         "{\"prompt\": \"ab\", \"completion\": \"cd\"}\n\n{\"text\": \"ef\"}\n");
 
-        PackedDataset data = PackedDataset.load(List.of(file), DataFormat.JSONL, 5, MARKS);
+        PackedDataset data = Packed.load(List.of(file), DataFormat.JSONL, 5, MARKS);
 
         assertEquals("^abcd$^ef$", ids(data));
         assertEquals("___cd$^ef$", labels(data));
@@ -100,7 +107,7 @@ final class PackedDatasetTest {
         String prompt = AlpacaPrompt.of("Add.", "1");
         int length = prompt.length() + 5;
 
-        PackedDataset data = PackedDataset.load(List.of(file), DataFormat.ALPACA, length, MARKS);
+        PackedDataset data = Packed.load(List.of(file), DataFormat.ALPACA, length, MARKS);
 
         assertEquals("^" + prompt + "two$", ids(data));
         assertEquals("_".repeat(1 + prompt.length()) + "two$", labels(data));
@@ -145,8 +152,7 @@ final class PackedDatasetTest {
 
         DataException e =
                 assertThrows(
-                        DataException.class,
-                        () -> PackedDataset.load(List.of(file), format, 100, MARKS));
+                        DataException.class, () -> Packed.load(List.of(file), format, 100, MARKS));
 
         assertTrue(e.getMessage().startsWith(file + expected), e.getMessage());
     }
@@ -158,7 +164,7 @@ final class PackedDatasetTest {
         DataException e =
                 assertThrows(
                         DataException.class,
-                        () -> PackedDataset.load(List.of(file), DataFormat.TEXT, 2, MARKS));
+                        () -> Packed.load(List.of(file), DataFormat.TEXT, 2, MARKS));
 
         assertTrue(e.getMessage().startsWith(file + ": no such file"), e.getMessage());
     }
@@ -170,7 +176,7 @@ final class PackedDatasetTest {
         DataException e =
                 assertThrows(
                         DataException.class,
-                        () -> PackedDataset.load(List.of(file), DataFormat.TEXT, 2, MARKS));
+                        () -> Packed.load(List.of(file), DataFormat.TEXT, 2, MARKS));
 
         assertTrue(e.getMessage().startsWith(file + ": not UTF-8"), e.getMessage());
     }
@@ -188,9 +194,9 @@ final class PackedDatasetTest {
     }
 
     /** The last characters of the stream, read again with sequences that leave nothing over. */
-    private static String dropped(PackedDataset data, Path... files) {
-        int all = (int) data.tokens() + data.droppedTokens();
-        PackedDataset whole = PackedDataset.load(List.of(files), DataFormat.TEXT, all, MARKS);
+    private static String dropped(PackedDataset data, Path... files) throws IOException {
+        int all = (int) (data.tokens() + data.droppedTokens());
+        PackedDataset whole = Packed.load(List.of(files), DataFormat.TEXT, all, MARKS);
         return ids(whole).substring((int) data.tokens());
     }
 

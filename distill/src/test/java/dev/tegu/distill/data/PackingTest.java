@@ -6,10 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tegu.tokenizer.TextTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,7 +27,7 @@ final class PackingTest {
     private PackedDataset text(String content, int length, CharTokenizer tokenizer)
             throws IOException {
         Path file = Files.writeString(dir.resolve("a.txt"), content);
-        return PackedDataset.load(List.of(file), DataFormat.TEXT, length, tokenizer);
+        return Packed.load(List.of(file), DataFormat.TEXT, length, tokenizer);
     }
 
     private PackedDataset pairs(int length, CharTokenizer tokenizer, String... promptsAndAnswers)
@@ -36,12 +39,12 @@ final class PackingTest {
                             .formatted(promptsAndAnswers[i], promptsAndAnswers[i + 1]));
         }
         Path file = Files.writeString(dir.resolve("a.jsonl"), lines);
-        return PackedDataset.load(List.of(file), DataFormat.JSONL, length, tokenizer);
+        return Packed.load(List.of(file), DataFormat.JSONL, length, tokenizer);
     }
 
     private PackedDataset alpaca(String record, int length) throws IOException {
         Path file = Files.writeString(dir.resolve("a.json"), "[" + record + "]");
-        return PackedDataset.load(List.of(file), DataFormat.ALPACA, length, MARKS);
+        return Packed.load(List.of(file), DataFormat.ALPACA, length, MARKS);
     }
 
     /** A sequence as text: ^ for BOS, $ for EOS, _ where nothing is learnt. */
@@ -192,5 +195,198 @@ final class PackingTest {
         Sequence sequence = alpaca(record, prompt + 4).get(0);
 
         assertEquals("_".repeat(prompt) + "two$", show(sequence.labels()));
+    }
+
+    private PackedDataset packed(
+            String content, int length, CharTokenizer tokenizer, Packing packing, boolean masks)
+            throws IOException {
+        Path file = Files.writeString(dir.resolve("b.jsonl"), content);
+        DataSettings settings =
+                new DataSettings(
+                        List.of(file.toString()),
+                        List.of(),
+                        List.of(),
+                        DataFormat.JSONL,
+                        length,
+                        packing,
+                        masks,
+                        0);
+        return Packed.load(settings, tokenizer).train();
+    }
+
+    private static String texts(String... texts) {
+        StringBuilder lines = new StringBuilder();
+        for (String text : texts) {
+            lines.append("{\"text\": \"").append(text).append("\"}\n");
+        }
+        return lines.toString();
+    }
+
+    @Test
+    void theReferenceDiscardsARemainderOfExactlyASequence() throws IOException {
+        String text = texts("abcdefgh");
+
+        PackedDataset joined = packed(text, 4, PLAIN, Packing.JOINED, false);
+        PackedDataset reference = packed(text, 4, PLAIN, Packing.REFERENCE, false);
+
+        assertEquals(2, joined.size());
+        assertEquals(1, reference.size());
+        assertEquals("abcd", show(reference.get(0).ids()));
+        assertEquals(4, reference.droppedTokens());
+        assertEquals(2, packed(texts("abcdefghi"), 4, PLAIN, Packing.REFERENCE, false).size());
+    }
+
+    @Test
+    void dataOfExactlyOneSequenceAreNoneForTheReference() {
+        DataException e =
+                assertThrows(
+                        DataException.class,
+                        () -> packed(texts("abcd"), 4, PLAIN, Packing.REFERENCE, false));
+
+        assertTrue(
+                e.getMessage().contains("and `packing: reference` drops the last one sequence"),
+                e.getMessage());
+    }
+
+    @Test
+    void theReferencePutsNoBosInFrontOfItsSequences() throws IOException {
+        Path file = Files.writeString(dir.resolve("a.txt"), "abcdefghij");
+        DataSettings settings =
+                new DataSettings(
+                        List.of(file.toString()),
+                        List.of(),
+                        List.of(),
+                        DataFormat.TEXT,
+                        4,
+                        Packing.REFERENCE,
+                        false,
+                        0);
+
+        PackedDataset data = Packed.load(settings, MARKS).train();
+
+        assertEquals("^abc", show(data.get(0).ids()));
+        assertEquals("defg", show(data.get(1).ids()));
+        assertEquals(2, data.size());
+    }
+
+    @Test
+    void theReferenceDropsSequencesOfPromptsAloneAndKeepsTheOrder() throws IOException {
+        String pairs =
+                """
+                {"prompt": "abcdefgh", "completion": "ijkl"}
+                {"prompt": "mnop", "completion": "qrstu"}
+                """;
+
+        PackedDataset data = packed(pairs, 4, PLAIN, Packing.REFERENCE, false);
+
+        assertEquals(2, data.size());
+        assertEquals("ijkl", show(data.get(0).ids()));
+        assertEquals("qrst", show(data.get(1).ids()));
+        assertEquals(3, data.droppedSequences());
+    }
+
+    @Test
+    void theReferenceEncodesAPromptAndItsCompletionApart() {
+        // a tokenizer that has one token, 9, for "bc"
+        TextTokenizer pairing =
+                new Delegating(MARKS) {
+                    @Override
+                    public int[] encode(String text, boolean addSpecialTokens) {
+                        return super.encode(text.replace("bc", "\t"), addSpecialTokens);
+                    }
+                };
+
+        Document joined =
+                new DocumentEncoder(pairing, Packing.JOINED).promptAndCompletion("ab", "cd");
+        Document apart =
+                new DocumentEncoder(pairing, Packing.REFERENCE).promptAndCompletion("ab", "cd");
+
+        assertEquals("^a\td$", show(Arrays.stream(joined.tokens()).map(Token::id).toArray()));
+        assertEquals("^abcd$", show(Arrays.stream(apart.tokens()).map(Token::id).toArray()));
+        assertEquals(3, Arrays.stream(apart.tokens()).filter(t -> !Token.isLearnt(t)).count());
+    }
+
+    @Test
+    void documentsOfASequenceAreNumbered() throws IOException {
+        PackedDataset data = packed(texts("ab", "c", "defg"), 6, MARKS, Packing.JOINED, true);
+
+        assertTrue(data.masksDocuments());
+        assertEquals("^ab$^c", show(data.get(0).ids()));
+        assertArrayEquals(new int[] {0, 0, 0, 0, 1, 1}, data.get(0).documents());
+        assertEquals("$^defg", show(data.get(1).ids()));
+        assertArrayEquals(new int[] {0, 1, 1, 1, 1, 1}, data.get(1).documents());
+        assertEquals(3, data.documents());
+    }
+
+    @Test
+    void withDocumentMasksTheFirstTokenOfADocumentIsNotLearnt() throws IOException {
+        String text = texts("ab", "c", "defg");
+
+        PackedDataset masked = packed(text, 6, MARKS, Packing.JOINED, true);
+        PackedDataset open = packed(text, 6, MARKS, Packing.JOINED, false);
+
+        assertEquals("_ab$_c", show(masked.get(0).labels()));
+        assertEquals("$_defg", show(masked.get(1).labels()));
+        assertEquals("^ab$^c", show(open.get(0).labels()));
+        assertFalse(open.masksDocuments());
+    }
+
+    @Test
+    void theOpeningMarkBelongsToTheDocumentThatGoesOnBehindIt() throws IOException {
+        Path a = Files.writeString(dir.resolve("a.txt"), "abcde");
+        Path b = Files.writeString(dir.resolve("b.txt"), "fghi");
+        DataSettings settings =
+                new DataSettings(
+                        List.of(a.toString(), b.toString()),
+                        List.of(),
+                        List.of(),
+                        DataFormat.TEXT,
+                        6,
+                        Packing.JOINED,
+                        true,
+                        0);
+
+        PackedDataset data = Packed.load(settings, MARKS).train();
+
+        assertEquals("^^abcd", show(data.get(0).ids()));
+        assertArrayEquals(new int[] {0, 1, 1, 1, 1, 1}, data.get(0).documents());
+        assertEquals("__abcd", show(data.get(0).labels()));
+        assertEquals("^e$^fg", show(data.get(1).ids()));
+        assertArrayEquals(new int[] {0, 0, 0, 1, 1, 1}, data.get(1).documents());
+        assertEquals("_e$_fg", show(data.get(1).labels()));
+    }
+
+    /** A tokenizer to be changed in one place. */
+    private static class Delegating implements TextTokenizer {
+        private final TextTokenizer inner;
+
+        Delegating(TextTokenizer inner) {
+            this.inner = inner;
+        }
+
+        @Override
+        public int[] encode(String text, boolean addSpecialTokens) {
+            return inner.encode(text, addSpecialTokens);
+        }
+
+        @Override
+        public String decode(int[] ids, boolean skipSpecialTokens) {
+            return inner.decode(ids, skipSpecialTokens);
+        }
+
+        @Override
+        public OptionalInt bosId() {
+            return inner.bosId();
+        }
+
+        @Override
+        public OptionalInt eosId() {
+            return inner.eosId();
+        }
+
+        @Override
+        public int vocabSize() {
+            return inner.vocabSize();
+        }
     }
 }
