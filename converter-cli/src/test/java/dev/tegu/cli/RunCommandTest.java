@@ -145,7 +145,9 @@ final class RunCommandTest {
         Invocation other = Invocation.of("run", config, "--resume", "--set=seed=1");
 
         assertEquals(4, other.exitCode(), other.err());
-        assertTrue(other.err().contains("`seed: 0` there, `seed: 1` here"), other.err());
+        assertTrue(
+                other.err().matches("(?s).*`seed: 0[^`]*` there, `seed: 1[^`]*` here.*"),
+                other.err());
     }
 
     @Test
