@@ -3,17 +3,15 @@ package dev.tegu.cli.pipeline;
 import ai.djl.Device;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.console.Console;
-import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.cli.watch.Watch;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataSettings;
-import dev.tegu.distill.metrics.MetricsLog;
-import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.lora.LoraAdapters;
 import dev.tegu.model.DecoderModel;
@@ -23,7 +21,6 @@ import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -104,16 +101,18 @@ public final class Training {
             StageCheckpoints checkpoints =
                     new StageCheckpoints(
                             run.checkpoints(objective.stage()), identity(objective, block));
-            try (MetricsLog metrics =
-                            MetricsLog.resume(
-                                    run.metrics(), objective.stage(), checkpoints.lastStep());
-                    TrainingConsole progress = new TrainingConsole(console)) {
+            try (Watch watch =
+                    Watch.open(
+                            run.metrics().getParent(),
+                            objective.stage(),
+                            checkpoints.lastStep(),
+                            console)) {
                 new TrainingLoop(
                                 data.orElseThrow().train(),
                                 data.orElseThrow().validation(),
                                 settings,
                                 experiment.config().seed(),
-                                TrainingListener.all(List.of(metrics, progress)))
+                                watch.listener())
                         .run(objective, model.manager(), checkpoints);
             }
         }

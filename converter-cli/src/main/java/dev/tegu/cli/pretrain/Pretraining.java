@@ -7,15 +7,13 @@ import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.Manifest;
 import dev.tegu.cli.console.Console;
-import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.ExportSettings.WeightType;
+import dev.tegu.cli.watch.Watch;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.data.DataFormat;
 import dev.tegu.distill.data.PackedDataset;
-import dev.tegu.distill.metrics.MetricsLog;
-import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.eval.corpus.DemoCorpus;
 import dev.tegu.model.DecoderModel;
@@ -40,6 +38,8 @@ import java.util.stream.Stream;
  * config.effective.yaml   every setting
  * corpus/                 the generated corpus and its tokenizer, if it is generated
  * metrics.jsonl           losses
+ * tensorboard/            the same for TensorBoard, with rates
+ * report.html             the same as a page
  * checkpoints/            states from which a killed run goes on
  * model/                  the model, in the HuggingFace layout
  * </pre>
@@ -165,17 +165,13 @@ public final class Pretraining {
                 new StageCheckpoints(
                         root.resolve("checkpoints").resolve(STAGE),
                         Map.of("config", config.effectiveYaml()));
-        try (MetricsLog metrics =
-                        MetricsLog.resume(
-                                root.resolve("metrics.jsonl"), STAGE, checkpoints.lastStep());
-                TrainingConsole progress = new TrainingConsole(console)) {
-            TrainingListener listener = TrainingListener.all(List.of(metrics, progress));
+        try (Watch watch = Watch.open(root, STAGE, checkpoints.lastStep(), console)) {
             new TrainingLoop(
                             train,
                             validation,
                             config.pretrain().training(),
                             config.seed(),
-                            listener)
+                            watch.listener())
                     .run(NextToken.overAllWeights(STAGE, decoder), decoder.manager(), checkpoints);
         }
     }
