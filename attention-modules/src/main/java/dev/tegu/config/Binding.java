@@ -7,7 +7,6 @@ import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,16 +25,9 @@ final class Binding {
      *     first fault
      */
     void throwIfAny() {
-        if (problems.isEmpty()) {
-            return;
+        if (!problems.isEmpty()) {
+            throw new ConfigException(Problem.inOrder(problems));
         }
-        List<String> sources = problems.stream().map(Problem::source).distinct().toList();
-        List<Problem> sorted = new ArrayList<>(problems);
-        sorted.sort(
-                Comparator.comparingInt((Problem p) -> sources.indexOf(p.source()))
-                        .thenComparingInt(Problem::line)
-                        .thenComparingInt(Problem::column));
-        throw new ConfigException(sorted);
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.tegu.config;
 
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Binds configuration text to records, strictly.
@@ -57,5 +58,15 @@ public final class ConfigBinder {
     /** As {@link #toMap}, as a node: binding it gives an equal record. */
     public static ConfigNode toNode(Record record) {
         return ConfigNode.of(toMap(record), "effective configuration");
+    }
+
+    /**
+     * As {@link #toNode(Record)}, each value at the place that it was read from; what was not given
+     * is at a place without a line, called {@code default}.
+     *
+     * @param given what the record was bound from
+     */
+    public static ConfigNode toNode(Record record, ConfigNode given) {
+        return Origins.of(toNode(record), Optional.of(given));
     }
 }

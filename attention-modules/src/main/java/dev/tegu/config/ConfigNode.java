@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /**
  * A piece of YAML or JSON text as a tree: a mapping, a list, one scalar, or nothing ({@code null}).
@@ -39,6 +40,12 @@ public final class ConfigNode {
      * @param column 1-based column, 0 when unknown
      */
     public record Place(String source, int line, int column) {
+        /** {@code configs/a.yaml:12:5}, or the source alone where there is no line. */
+        @Override
+        public String toString() {
+            return line > 0 ? source + ":" + line + ":" + column : source;
+        }
+
         Problem problem(String path, String message) {
             return new Problem(source, line, column, path, message);
         }
@@ -232,7 +239,7 @@ public final class ConfigNode {
         }
         ConfigNode overlay;
         try {
-            overlay = PlainValues.moved(parse(yamlValue, sourceName), where);
+            overlay = parse(yamlValue, sourceName).withPlaces(place -> where);
         } catch (ConfigException e) {
             List<Problem> placed = new ArrayList<>();
             e.problems().forEach(p -> placed.add(where.problem(dottedKey, p.message())));
@@ -242,6 +249,26 @@ public final class ConfigNode {
             overlay = mapping(where, Map.of(keys[i], new Entry(where, overlay)));
         }
         return withOverrides(overlay);
+    }
+
+    /** This mapping with one value in the place of what its key had, if it had any. */
+    public ConfigNode replacing(String key, ConfigNode value) {
+        Map<String, Entry> replaced = new LinkedHashMap<>(entries);
+        replaced.put(key, new Entry(value.place(), value));
+        return mapping(place, replaced);
+    }
+
+    /** The same contents with every place changed, of keys and values alike. */
+    public ConfigNode withPlaces(UnaryOperator<Place> change) {
+        return PlainValues.moved(this, change);
+    }
+
+    /**
+     * As {@link #toYaml}, behind each line that holds a value a comment with the place of that
+     * value. Parsing the result gives an equal node.
+     */
+    public String toYamlWithPlaces() {
+        return YamlWriter.writeWithPlaces(this);
     }
 
     /**

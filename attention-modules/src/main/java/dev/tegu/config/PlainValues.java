@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /** Nodes to maps, lists and boxed values that any JSON library can write, and back. */
 final class PlainValues {
@@ -85,20 +86,25 @@ final class PlainValues {
         return value.bitLength() < Long.SIZE ? (Object) value.longValue() : value;
     }
 
-    /** The same contents, all said to stand at one place. */
-    static ConfigNode moved(ConfigNode node, Place place) {
+    /** The same contents, said to stand at other places. */
+    static ConfigNode moved(ConfigNode node, UnaryOperator<Place> change) {
+        Place place = change.apply(node.place());
         return switch (node.kind()) {
             case MAPPING -> {
                 Map<String, Entry> entries = new LinkedHashMap<>();
                 node.entries()
                         .forEach(
-                                (k, e) ->
-                                        entries.put(k, new Entry(place, moved(e.value(), place))));
+                                (key, entry) ->
+                                        entries.put(
+                                                key,
+                                                new Entry(
+                                                        change.apply(entry.keyPlace()),
+                                                        moved(entry.value(), change))));
                 yield ConfigNode.mapping(place, entries);
             }
             case LIST ->
                     ConfigNode.list(
-                            place, node.items().stream().map(item -> moved(item, place)).toList());
+                            place, node.items().stream().map(item -> moved(item, change)).toList());
             case SCALAR -> ConfigNode.scalar(place, node.text(), node.isQuoted());
             case NULL -> ConfigNode.nothing(place);
         };

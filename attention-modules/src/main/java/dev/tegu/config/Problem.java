@@ -1,5 +1,8 @@
 package dev.tegu.config;
 
+import java.util.Comparator;
+import java.util.List;
+
 /**
  * One fault of a configuration, ready to print.
  *
@@ -11,10 +14,21 @@ package dev.tegu.config;
  */
 public record Problem(String source, int line, int column, String path, String message) {
 
+    /** Problems in the order of their places, texts in the order of their first problem. */
+    public static List<Problem> inOrder(List<Problem> problems) {
+        List<String> sources = problems.stream().map(Problem::source).distinct().toList();
+        return problems.stream()
+                .sorted(
+                        Comparator.comparingInt((Problem p) -> sources.indexOf(p.source()))
+                                .thenComparingInt(Problem::line)
+                                .thenComparingInt(Problem::column))
+                .toList();
+    }
+
     /** {@code configs/a.yaml:12:5: window.sise: unknown key (did you mean `size`?)}. */
     @Override
     public String toString() {
-        String place = line > 0 ? source + ":" + line + ":" + column : source;
+        String place = new ConfigNode.Place(source, line, column).toString();
         return path.isEmpty() ? place + ": " + message : place + ": " + path + ": " + message;
     }
 }

@@ -19,18 +19,42 @@ final class YamlWriter {
     private static final Pattern UNPRINTABLE =
             Pattern.compile("[\\x7f-\\x9f\\u2028\\u2029\\ufeff\\ufffe\\uffff]|\\p{Cs}");
 
+    /** What would end a comment, or may not stand in one. */
+    private static final Pattern BREAKING = Pattern.compile("\\p{Cntrl}|" + UNPRINTABLE.pattern());
+
     private final StringBuilder out = new StringBuilder();
 
-    private YamlWriter() {}
+    /** Whether the place of each value stands behind it. */
+    private final boolean places;
+
+    private YamlWriter(boolean places) {
+        this.places = places;
+    }
 
     static String write(ConfigNode root) {
-        YamlWriter writer = new YamlWriter();
+        return new YamlWriter(false).text(root);
+    }
+
+    static String writeWithPlaces(ConfigNode root) {
+        return new YamlWriter(true).text(root);
+    }
+
+    private String text(ConfigNode root) {
         if (isInline(root)) {
-            writer.out.append(inline(root)).append('\n');
+            line(root);
         } else {
-            writer.block(root, 0);
+            block(root, 0);
         }
-        return writer.out.toString();
+        return out.toString();
+    }
+
+    /** Ends a line with a value that fits on it. */
+    private void line(ConfigNode value) {
+        out.append(inline(value));
+        if (places) {
+            out.append("  # ").append(BREAKING.matcher(value.place().toString()).replaceAll("?"));
+        }
+        out.append('\n');
     }
 
     /** Writes a mapping or list, one key or item a line, starting at the start of a line. */
@@ -52,7 +76,8 @@ final class YamlWriter {
 
     private void value(ConfigNode value, int indent) {
         if (isInline(value)) {
-            out.append(' ').append(inline(value)).append('\n');
+            out.append(' ');
+            line(value);
         } else {
             out.append('\n');
             block(value, indent + 2);

@@ -274,4 +274,26 @@ class ConfigNodeTest {
                 IllegalArgumentException.class, () -> ConfigNode.of(Map.of("a", Double.NaN), "x"));
         assertThrows(IllegalArgumentException.class, () -> ConfigNode.of(Arrays.asList('c'), "x"));
     }
+
+    @Test
+    void placesStandBehindValuesAndChangeNone() {
+        String text = "a: {b: 1, c: []}\nd: [u, v]\ne: [{f: '# no comment'}]\ng:\n";
+        ConfigNode node = ConfigNode.parse(text, "odd\nname");
+
+        String written = node.toYamlWithPlaces();
+
+        assertEquals(
+                """
+                a:
+                  b: 1  # odd?name:1:8
+                  c: []  # odd?name:1:14
+                d: [u, v]  # odd?name:2:4
+                e:
+                  -
+                    f: "# no comment"  # odd?name:3:9
+                g: null  # odd?name:4:3
+                """,
+                written);
+        assertEquals(node, ConfigNode.parse(written, "again"));
+    }
 }

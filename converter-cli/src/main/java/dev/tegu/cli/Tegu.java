@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             ExportCommand.class,
             ValidateCommand.class,
+            ReportCommand.class,
             EvalCommand.class,
             GenerateCommand.class,
             ProbeCommand.class,

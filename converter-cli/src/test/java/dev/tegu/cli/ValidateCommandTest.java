@@ -1,11 +1,13 @@
 package dev.tegu.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -81,8 +83,8 @@ final class ValidateCommandTest {
                         "eval.tasks=[recall]");
 
         assertEquals("", run.err());
-        assertTrue(run.out().contains("\nseed: 7\n"), run.out());
-        assertTrue(run.out().contains("  format: jsonl\n"), run.out());
+        assertTrue(run.out().contains("\nseed: 7  # --set\n"), run.out());
+        assertTrue(run.out().contains("  format: jsonl  # --set\n"), run.out());
     }
 
     @Test
@@ -113,6 +115,94 @@ final class ValidateCommandTest {
     }
 
     @Test
+    void eachValueSaysWhereItCameFrom() throws IOException {
+        String out =
+                validate(EXPERIMENT, "--set=data.format=jsonl", "--set=data.evaluation=[d.txt]")
+                        .out();
+
+        for (String line :
+                List.of(
+                        "seed: 0  # " + file() + ":5:7",
+                        "  format: jsonl  # --set",
+                        "  evaluation: [d.txt]  # --set",
+                        "  train: [a.txt, b.txt]  # " + file() + ":7:15",
+                        "    kind: hedgehog  # preset lolcats",
+                        "    size: 32  # method_overrides (" + file() + ":3:35)",
+                        "method_overrides: {}  # laid over the method",
+                        "  warmup_ratio: 0.05  # default",
+                        "controls: []  # default")) {
+            assertTrue(out.contains("\n" + line + "\n"), line + "\n" + out);
+        }
+    }
+
+    @Test
+    void aKindThatIsWrittenAsAWordIsGivenAndTheRestOfItsBlockIsNot() throws IOException {
+        String method = "method: {feature_map: t2r, keep_softmax: [0]}";
+
+        String out = validate(EXPERIMENT.replace("method: lolcats", method)).out();
+
+        assertTrue(out.contains("    kind: t2r  # " + file() + ":2:23\n"), out);
+        assertTrue(out.contains("    init: identity  # default\n"), out);
+        assertTrue(out.contains("  keep_softmax: [0]  # " + file() + ":2:42\n"), out);
+    }
+
+    @Test
+    void problemsOfAllPlacesComeAtOnceInTheOrderOfTheFile() throws IOException {
+        Invocation run =
+                validate(
+                        EXPERIMENT
+                                .replace("{window: {size: 32}}", "{window: {sise: 32}}")
+                                .replace("batch_size: 4, learning_rate: 1.0e-2", "batch_size: x")
+                                .replace("limit: 50", "limits: 50"),
+                        "--set=seed=first",
+                        "--set=lora_finetune.rank=4",
+                        "--set=eval.tasks=[recal]");
+
+        assertEquals(3, run.exitCode());
+        List<String> starts =
+                List.of(
+                        "--set: seed: expected a whole number, found `first`",
+                        "--set: lora_finetune.rank: unknown key; known here: ",
+                        "--set: eval.tasks: unknown task `recal` (did you mean `recall`?)",
+                        file() + ":3:29: method.window.sise: unknown key (did you mean `size`?)",
+                        file() + ":8:51: attention_transfer.batch_size: expected a whole number",
+                        file() + ":10:45: eval.limits: unknown key (did you mean `limit`?)");
+        List<String> lines = run.err().lines().toList();
+        assertEquals(starts.size(), lines.size(), run.err());
+        for (int i = 0; i < starts.size(); i++) {
+            assertTrue(lines.get(i).startsWith("error: " + starts.get(i)), run.err());
+        }
+    }
+
+    @Test
+    void setReplacesListsMergesBlocksAndTakesBlocksAway() throws IOException {
+        String out =
+                body(
+                        validate(
+                                        EXPERIMENT,
+                                        "--set=eval.tasks=[recall]",
+                                        "--set=attention_transfer={tokens: 7, betas: [0.5, 0.6]}",
+                                        "--set=export=null")
+                                .out());
+
+        assertTrue(out.contains("  tasks: [recall]\n"), out);
+        assertTrue(out.contains("attention_transfer:\n  tokens: 7\n  batch_size: 4\n"), out);
+        assertTrue(out.contains("  betas: [0.5, 0.6]\n"), out);
+        assertFalse(out.contains("\nexport:"), out);
+    }
+
+    @Test
+    void aSetThatIsNoKeyOrNoYamlIsNamed() throws IOException {
+        Invocation key = validate(EXPERIMENT, "--set=data..format=jsonl");
+        Invocation value = validate(EXPERIMENT, "--set=eval.tasks=[recall");
+
+        assertEquals(3, key.exitCode());
+        assertTrue(key.err().startsWith("error: --set: `data..format` is no key"), key.err());
+        assertEquals(3, value.exitCode());
+        assertTrue(value.err().startsWith("error: --set: eval.tasks: the `[`"), value.err());
+    }
+
+    @Test
     void aMisspeltSetIsAProblemOfTheConfiguration() throws IOException {
         Invocation run = validate(EXPERIMENT, "--set", "data.frmat=jsonl");
 
@@ -122,7 +212,7 @@ final class ValidateCommandTest {
 
     @Test
     void theMethodIsWrittenOutWithItsOverrides() throws IOException {
-        String out = validate(EXPERIMENT).out();
+        String out = body(validate(EXPERIMENT).out());
 
         assertTrue(out.contains("method:\n  feature_map:\n    kind: hedgehog\n"), out);
         assertTrue(out.contains("  window:\n    size: 32\n"), out);
@@ -137,8 +227,8 @@ final class ValidateCommandTest {
         String block =
                 validate(EXPERIMENT.replace(fromPreset, "method: {window: {size: 9}}")).out();
 
-        assertEquals(file, block);
-        assertTrue(file.contains("  window:\n    size: 9\n"), file);
+        assertEquals(body(file), body(block));
+        assertTrue(file.contains("  window:\n    size: 9  # " + method + ":1:16\n"), file);
     }
 
     @Test
@@ -238,7 +328,8 @@ final class ValidateCommandTest {
         return dir.resolve("experiment.yaml");
     }
 
+    /** The experiment, without the comments. */
     private static String body(String out) {
-        return out.substring(out.indexOf('\n') + 1);
+        return out.substring(out.indexOf('\n') + 1).replaceAll(" {2}# .*", "");
     }
 }

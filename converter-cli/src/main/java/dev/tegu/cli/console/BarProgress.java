@@ -1,65 +1,71 @@
 package dev.tegu.cli.console;
 
 import java.io.PrintWriter;
-import java.time.Duration;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarConsumer;
-import me.tongfei.progressbar.ProgressBarStyle;
+import java.util.function.LongSupplier;
 
 /** A bar with rate and remaining time, redrawn in place on a terminal. */
 final class BarProgress implements Progress {
     /** Fits the usual terminal of 80 columns without a wrap. */
     private static final int WIDTH = 79;
 
-    private static final int REDRAW_MILLIS = 500;
+    /** A bar is drawn where there is room for at least this many of its marks. */
+    private static final int SMALLEST_BAR = 5;
+
+    private static final int LARGEST_BAR = 30;
+    private static final long REDRAW_NANOS = 500_000_000L;
 
     private final PrintWriter err;
-    private final ProgressBar bar;
+    private final LongSupplier nanoTime;
+    private final Pace pace;
+    private final String task;
+    private final long total;
+    private long done;
+    private long drawn;
+    private String note = "";
 
-    BarProgress(PrintWriter err, String task, String unit, long done, long total) {
+    BarProgress(
+            PrintWriter err, LongSupplier nanoTime, Pace pace, String task, long done, long total) {
         this.err = err;
-        bar =
-                new ProgressBarBuilder()
-                        .setTaskName(task)
-                        .setInitialMax(total)
-                        .startsFrom(done, Duration.ZERO)
-                        .setUnit(" " + unit + "s", 1)
-                        .showSpeed()
-                        .setStyle(ProgressBarStyle.ASCII)
-                        .setUpdateIntervalMillis(REDRAW_MILLIS)
-                        .setConsumer(new OneLine(err))
-                        .build();
+        this.nanoTime = nanoTime;
+        this.pace = pace;
+        this.task = task;
+        this.done = done;
+        this.total = total;
+        draw();
     }
 
     @Override
-    public void at(long done, String note) {
-        bar.setExtraMessage(note.isEmpty() ? "" : " " + note);
-        bar.stepTo(done);
+    public void at(long newDone, String newNote) {
+        done = newDone;
+        note = newNote;
+        if (done >= total || nanoTime.getAsLong() - drawn >= REDRAW_NANOS) {
+            draw();
+        }
     }
 
+    /** Leaves the last state behind, also when the work was broken off. */
     @Override
     public void close() {
-        bar.close();
+        draw();
         err.println();
         err.flush();
     }
 
-    /** Draws over the same line again and again. */
-    private record OneLine(PrintWriter err) implements ProgressBarConsumer {
-        @Override
-        public int getMaxRenderedLength() {
-            return WIDTH;
-        }
+    private void draw() {
+        drawn = nanoTime.getAsLong();
+        String end = (done + "/" + total + " " + pace.words(note, done)).strip();
+        String line = task + bar(WIDTH - task.length() - end.length() - 4) + " " + end;
+        err.print(Console.ERASE_LINE + (line.length() > WIDTH ? line.substring(0, WIDTH) : line));
+        err.flush();
+    }
 
-        @Override
-        public void accept(String drawn) {
-            err.print('\r' + drawn);
-            err.flush();
+    /** The bar with its brackets, or nothing where there is no room. */
+    private String bar(int room) {
+        if (room < SMALLEST_BAR) {
+            return "";
         }
-
-        /** Whoever made the bar ends its line. */
-        @Override
-        public void close() {}
+        int marks = Math.min(room, LARGEST_BAR);
+        int full = (int) (total == 0 ? marks : marks * Math.min(done, total) / total);
+        return " [" + "=".repeat(full) + " ".repeat(marks - full) + "]";
     }
 }

@@ -9,7 +9,7 @@ public final class Console {
     private static final String TERMINAL_PROPERTY = "tegu.terminal";
 
     /** Back to the left edge, then erase to the right (ECMA-48, EL). */
-    private static final String ERASE_LINE = "\r\u001B[K";
+    static final String ERASE_LINE = "\r\u001B[K";
 
     private final PrintWriter err;
     private final boolean terminal;
@@ -45,8 +45,19 @@ public final class Console {
      * @param total how many there are
      */
     public Progress progress(String task, String unit, long done, long total) {
+        return progress(task, unit, done, total, new Pace.Rate(unit + "s", 1));
+    }
+
+    /** As the other method, for work whose rate is counted in something smaller. */
+    Progress progress(String task, String unit, long done, long total, Pace.Rate rate) {
+        Pace pace = pace(rate, done, total);
         return terminal
-                ? new BarProgress(err, task, unit, done, total)
-                : new LineProgress(this::say, nanoTime, task, unit, done, total);
+                ? new BarProgress(err, nanoTime, pace, task, done, total)
+                : new LineProgress(this::say, nanoTime, pace, task, unit, done, total);
+    }
+
+    /** The pace of a piece of work that begins now. */
+    Pace pace(Pace.Rate rate, long done, long total) {
+        return new Pace(nanoTime, rate, done, total);
     }
 }

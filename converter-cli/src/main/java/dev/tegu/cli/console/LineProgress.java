@@ -1,6 +1,5 @@
 package dev.tegu.cli.console;
 
-import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
@@ -10,11 +9,10 @@ final class LineProgress implements Progress {
 
     private final Consumer<String> out;
     private final LongSupplier nanoTime;
+    private final Pace pace;
     private final String task;
     private final String unit;
-    private final long first;
     private final long total;
-    private final long started;
     private long lastLine;
     private long done;
     private long shown = -1;
@@ -23,20 +21,19 @@ final class LineProgress implements Progress {
     LineProgress(
             Consumer<String> out,
             LongSupplier nanoTime,
+            Pace pace,
             String task,
             String unit,
             long done,
             long total) {
         this.out = out;
         this.nanoTime = nanoTime;
+        this.pace = pace;
         this.task = task;
         this.unit = unit;
-        this.first = done;
         this.done = done;
         this.total = total;
-        this.started = nanoTime.getAsLong();
-        this.lastLine = started;
-        print(started);
+        print(nanoTime.getAsLong());
     }
 
     @Override
@@ -63,17 +60,9 @@ final class LineProgress implements Progress {
         lastLine = now;
         StringBuilder line = new StringBuilder(task).append(": ").append(unit).append(' ');
         line.append(done).append(" of ").append(total);
-        if (!note.isEmpty()) {
-            line.append(", ").append(note);
-        }
-        double seconds = (now - started) * 1e-9;
-        if (done > first && seconds > 0) {
-            double rate = (done - first) / seconds;
-            line.append(String.format(Locale.ROOT, ", %.1f %ss/s, ", rate, unit));
-            line.append(
-                    done < total
-                            ? Durations.of((total - done) / rate) + " left"
-                            : Durations.of(seconds) + " in all");
+        String words = pace.words(note, done);
+        if (!words.isEmpty()) {
+            line.append(", ").append(words);
         }
         out.accept(line.toString());
     }

@@ -9,12 +9,14 @@ import dev.tegu.config.ConfigNode;
  *
  * @param config its settings
  * @param method the switches that {@code method} and {@code method_overrides} come to
+ * @param given what was written, for where each value came from: under {@code method} the switches
  */
-public record Experiment(ExperimentConfig config, AttentionSpec method) {
+public record Experiment(ExperimentConfig config, AttentionSpec method, ConfigNode given) {
 
     /**
      * All settings with their defaults, the method written out: YAML that loads to an equal
-     * experiment whatever becomes of presets and files.
+     * experiment whatever becomes of presets and files. Behind each value stands, as a comment,
+     * where it came from.
      */
     public String effectiveYaml() {
         ExperimentConfig effective =
@@ -32,6 +34,6 @@ public record Experiment(ExperimentConfig config, AttentionSpec method) {
                         config.eval(),
                         config.controls(),
                         config.export());
-        return ConfigBinder.toNode(effective).toYaml();
+        return ConfigBinder.toNode(effective, given).toYamlWithPlaces();
     }
 }

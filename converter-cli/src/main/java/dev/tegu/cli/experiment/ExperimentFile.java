@@ -42,9 +42,9 @@ public final class ExperimentFile {
                 collect(() -> ConfigBinder.bind(whole, ExperimentConfig.class));
         Optional<AttentionSpec> method = whole.get("method").flatMap(m -> method(m, whole));
         if (!problems.isEmpty()) {
-            throw new ConfigException(problems);
+            throw new ConfigException(Problem.inOrder(problems));
         }
-        return new Experiment(config.orElseThrow(), method.orElseThrow());
+        return new Experiment(config.orElseThrow(), method.orElseThrow(), Methods.written(whole));
     }
 
     private Optional<AttentionSpec> method(ConfigNode method, ConfigNode whole) {

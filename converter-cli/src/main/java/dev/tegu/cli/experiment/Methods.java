@@ -12,11 +12,14 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Finds the switches that a method stands for: a preset's, a file's, or those written out. */
 public final class Methods {
     /** Key of an experiment, with which the paths of problems begin. */
     private static final String KEY = "method";
+
+    private static final String OVERRIDES = "method_overrides";
 
     private Methods() {}
 
@@ -38,6 +41,35 @@ public final class Methods {
      */
     public static AttentionSpec resolve(String method, String option) {
         return ConfigBinder.bind(named(ConfigNode.of(method, option)), AttentionSpec.class);
+    }
+
+    /**
+     * An experiment's text with its method written out: each switch at its place, which says so
+     * where it comes from a preset or from {@code method_overrides}.
+     *
+     * @param experiment right in all it says
+     */
+    static ConfigNode written(ConfigNode experiment) {
+        ConfigNode method = experiment.get(KEY).orElseThrow();
+        ConfigNode switches = method;
+        if (method.isText()) {
+            switches = named(method);
+            if (AttentionPresets.NAMES.contains(method.text())) {
+                switches = switches.withPlaces(place -> bare(place.source()));
+            }
+        }
+        Optional<ConfigNode> overrides = experiment.get(OVERRIDES);
+        if (overrides.isEmpty()) {
+            return experiment.replacing(KEY, switches);
+        }
+        ConfigNode laid = overrides.get().withPlaces(p -> bare(OVERRIDES + " (" + p + ")"));
+        return experiment
+                .replacing(KEY, switches.withOverrides(laid))
+                .replacing(OVERRIDES, laid.withPlaces(p -> bare("laid over the method")));
+    }
+
+    private static ConfigNode.Place bare(String source) {
+        return new ConfigNode.Place(source, 0, 0);
     }
 
     /** Presets with the first sentence of what their file says of them. */

@@ -5,17 +5,15 @@ import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.StopSignal;
 import dev.tegu.cli.console.Console;
-import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.cli.watch.Watch;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataException;
 import dev.tegu.distill.data.TrainingData;
-import dev.tegu.distill.metrics.MetricsLog;
-import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.lora.LoraAdapters;
 import dev.tegu.model.DecoderModel;
@@ -24,7 +22,6 @@ import dev.tegu.model.ModelWriter;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -139,10 +136,8 @@ public final class Training {
             StageCheckpoints checkpoints =
                     new StageCheckpoints(
                             run.checkpoints(objective.stage()), identity(objective, block));
-            try (MetricsLog metrics =
-                            MetricsLog.resume(
-                                    run.metrics(), objective.stage(), checkpoints.lastStep());
-                    TrainingConsole progress = new TrainingConsole(console)) {
+            try (Watch watch =
+                    Watch.open(run.root(), objective.stage(), checkpoints.lastStep(), console)) {
                 stop.heed(
                         objective.stage(),
                         isAsked ->
@@ -151,7 +146,7 @@ public final class Training {
                                                 data.orElseThrow().validation(),
                                                 settings,
                                                 experiment.config().seed(),
-                                                TrainingListener.all(List.of(metrics, progress)),
+                                                watch.listener(),
                                                 isAsked)
                                         .run(objective, model.manager(), checkpoints));
             }

@@ -8,10 +8,10 @@ import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.StagedDirectory;
 import dev.tegu.cli.StopSignal;
 import dev.tegu.cli.console.Console;
-import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.ExportSettings.WeightType;
 import dev.tegu.cli.pipeline.RunDirectory;
 import dev.tegu.cli.pipeline.RunIdentity;
+import dev.tegu.cli.watch.Watch;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
@@ -19,8 +19,6 @@ import dev.tegu.distill.data.DataFiles.Split;
 import dev.tegu.distill.data.DataFormat;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.TokenFolder;
-import dev.tegu.distill.metrics.MetricsLog;
-import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.eval.corpus.DemoCorpus;
 import dev.tegu.model.DecoderModel;
@@ -43,6 +41,8 @@ import java.util.Set;
  * corpus/                 the generated corpus and its tokenizer, if it is generated
  * data/                   the tokens of the data; made again where they are missing
  * metrics.jsonl           losses
+ * tensorboard/            the same for TensorBoard, with rates
+ * report.html             the same as a page
  * checkpoints/            states from which a killed run goes on
  * model/                  the model, in the HuggingFace layout
  * </pre>
@@ -172,9 +172,7 @@ public final class Pretraining {
         StageCheckpoints checkpoints =
                 new StageCheckpoints(
                         run.checkpoints(STAGE), identity.withSettings("config", config).facts());
-        try (MetricsLog metrics = MetricsLog.resume(run.metrics(), STAGE, checkpoints.lastStep());
-                TrainingConsole progress = new TrainingConsole(console)) {
-            TrainingListener listener = TrainingListener.all(List.of(metrics, progress));
+        try (Watch watch = Watch.open(root, STAGE, checkpoints.lastStep(), console)) {
             stop.heed(
                     STAGE,
                     isAsked ->
@@ -183,7 +181,7 @@ public final class Pretraining {
                                             validation,
                                             config.pretrain().training(),
                                             config.seed(),
-                                            listener,
+                                            watch.listener(),
                                             isAsked)
                                     .run(
                                             NextToken.overAllWeights(STAGE, decoder),

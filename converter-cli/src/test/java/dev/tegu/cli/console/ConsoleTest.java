@@ -10,6 +10,7 @@ import dev.tegu.distill.metrics.TrainingListener.Step;
 import dev.tegu.distill.metrics.TrainingListener.Validation;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -64,6 +65,20 @@ final class ConsoleTest {
     }
 
     @Test
+    void theTimeThatAResumedStageNeedsIsThatOfItsOwnSteps() {
+        try (TrainingConsole training = new TrainingConsole(piped())) {
+            training.stageStarted(new Stage("lora_finetune", 90, 100, 512));
+            now.addAndGet(20 * SECOND);
+            training.stepFinished(step("lora_finetune", 95, Losses.of(0.5)));
+        }
+
+        assertTrue(
+                written.toString()
+                        .endsWith("step 95 of 100, loss 0.5000, 128 tokens/s, 20 s left\n"),
+                written.toString());
+    }
+
+    @Test
     void aTerminalGetsOneBarWithTheNoteAndNoLineOfItsOwn() {
         Console console = new Console(new PrintWriter(written), true, now::get);
 
@@ -73,10 +88,34 @@ final class ConsoleTest {
 
         String text = written.toString();
         String last = text.substring(text.lastIndexOf('\r') + 1);
-        assertTrue(last.startsWith("train  40%"), text);
-        assertTrue(last.contains("40/100 steps") && last.contains("loss 0.125"), text);
+        assertEquals(
+                "\u001B[Ktrain [" + "=".repeat(12) + " ".repeat(18) + "] 40/100 loss 0.125\n",
+                last);
         assertEquals(text.length() - 1, text.indexOf('\n'), text);
-        assertTrue(last.length() <= 80, text);
+    }
+
+    @Test
+    void aBarIsDrawnTwiceASecondAtMostAndFitsItsLine() {
+        Console console = new Console(new PrintWriter(written), true, now::get);
+        String stage = "attention_transfer";
+
+        try (TrainingConsole training = new TrainingConsole(console)) {
+            training.stageStarted(new Stage(stage, 0, 1000, 4096));
+            for (int step = 1; step <= 200; step++) {
+                now.addAndGet(SECOND / 20);
+                training.stepFinished(step(stage, step, Losses.of(0.5)));
+            }
+            training.stageFinished(stage);
+        }
+
+        String[] drawn = written.toString().split("\r\u001B\\[K", -1);
+        // the first line, the bar at its start, 20 times in 10 seconds, at its end; the summary
+        assertEquals(1 + 1 + 20 + 1 + 1, drawn.length - 1, written.toString());
+        assertEquals(
+                stage + " [=        ] 190/1000 loss 0.5000, 81,920 tokens/s, 41 s left", drawn[21]);
+        for (String line : drawn) {
+            assertTrue(!line.contains("]") || line.strip().length() <= 79, line);
+        }
     }
 
     @Test
@@ -84,8 +123,9 @@ final class ConsoleTest {
         try (TrainingConsole training = new TrainingConsole(piped())) {
             training.stageStarted(new Stage("attention_transfer", 0, 2, 2048));
             now.addAndGet(SECOND);
-            training.stepFinished(
-                    new Step("attention_transfer", 2, Losses.of(0.5), 0.01, 4096, 1.5));
+            training.stepFinished(step("attention_transfer", 1, Losses.of(0.5)));
+            now.addAndGet(SECOND);
+            training.stepFinished(step("attention_transfer", 2, Losses.of(0.125)));
             training.validated(new Validation("attention_transfer", 2, Losses.of(0.25)));
             training.stageFinished("attention_transfer");
         }
@@ -94,8 +134,51 @@ final class ConsoleTest {
                 """
                 attention_transfer: 2 steps of 2,048 tokens
                 attention_transfer: step 0 of 2
-                attention_transfer: step 2 of 2, loss 0.5000, 2.0 steps/s, 1.0 s in all
+                attention_transfer: step 2 of 2, loss 0.1250, 2,048 tokens/s, 2.0 s in all
                 attention_transfer: validation loss 0.2500 after step 2
+                attention_transfer: loss 0.5000 (step 1) to 0.1250 (step 2), 2.0 s, 2,048 tokens/s
+                """,
+                written.toString());
+    }
+
+    @Test
+    void aStageEndsWithItsWorstLayers() {
+        Losses losses =
+                new Losses(
+                        0.5,
+                        List.of(
+                                new Losses.Part("layers.0", 1, 0.25),
+                                new Losses.Part("layers.1", 9, 0.0625),
+                                new Losses.Part("layers.2", 1, 0.75),
+                                new Losses.Part("layers.3", 1, 0.5),
+                                new Losses.Part("cross_entropy", 1, Double.NaN)));
+        try (TrainingConsole training = new TrainingConsole(piped())) {
+            training.stageStarted(new Stage("attention_transfer", 0, 1, 2048));
+            now.addAndGet(SECOND);
+            training.stepFinished(step("attention_transfer", 1, Losses.of(0.5)));
+            training.validated(new Validation("attention_transfer", 1, losses));
+            training.stageFinished("attention_transfer");
+        }
+
+        assertTrue(
+                written.toString()
+                        .endsWith(
+                                "attention_transfer: largest relative errors of 4 layers, validation"
+                                        + " data: layers.2 0.750, layers.3 0.500, layers.0 0.250\n"),
+                written.toString());
+    }
+
+    @Test
+    void aStageThatWasDoneBeforeSaysNoMore() {
+        try (TrainingConsole training = new TrainingConsole(piped())) {
+            training.stageStarted(new Stage("attention_transfer", 2, 2, 2048));
+            training.stageFinished("attention_transfer");
+        }
+
+        assertEquals(
+                """
+                attention_transfer: 2 steps of 2,048 tokens, 2 done before
+                attention_transfer: step 2 of 2
                 """,
                 written.toString());
     }
@@ -123,6 +206,10 @@ final class ConsoleTest {
     @CsvSource({"0.44, 0.4 s", "9.96, 10 s", "200, 3 min 20 s", "7500, 2 h 5 min"})
     void durationsAreSaidAsPeopleDo(double seconds, String expected) {
         assertEquals(expected, Durations.of(seconds));
+    }
+
+    private static Step step(String stage, long step, Losses losses) {
+        return new Step(stage, step, losses, 0.01, 512 * step, 1.5);
     }
 
     private Console piped() {

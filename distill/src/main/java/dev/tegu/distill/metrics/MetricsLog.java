@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.Durable;
+import dev.tegu.distill.Losses;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -20,11 +21,13 @@ import java.nio.file.StandardOpenOption;
  * The file {@code metrics.jsonl}: one JSON object a line, written through as it happens.
  *
  * <pre>
- * {"stage":"attention_transfer","step":1,"loss":0.5,"learning_rate":0.001,"tokens":2048}
- * {"stage":"attention_transfer","step":100,"validation_loss":0.25}
+ * {"stage":"attention_transfer","step":1,"loss":0.5,"learning_rate":0.001,"tokens":2048,
+ *     "gradient_norm":0.75,"parts":{"layers.0":{"loss":0.5,"relative":0.125}}}
+ * {"stage":"attention_transfer","step":100,"validation_loss":0.25,"parts":{"layers.0":...}}
  * </pre>
  *
- * <p>A loss that is not finite is written as the string {@code "NaN"}, {@code "Infinity"} or {@code
+ * <p>{@code parts} stands where a loss has some, and {@code relative} where a part has it. A number
+ * that is not finite is written as the string {@code "NaN"}, {@code "Infinity"} or {@code
  * "-Infinity"}, since JSON has no such numbers. Lines hold no times, so equal runs give equal
  * files, however often they were killed and resumed.
  *
@@ -93,6 +96,8 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
         line.put("loss", step.losses().total());
         line.put("learning_rate", step.learningRate());
         line.put("tokens", step.tokens());
+        line.put("gradient_norm", step.gradientNorm());
+        putParts(line, step.losses());
         append(line);
     }
 
@@ -100,6 +105,7 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
     public void validated(Validation validation) {
         ObjectNode line = line(validation.stage(), validation.step());
         line.put("validation_loss", validation.losses().total());
+        putParts(line, validation.losses());
         append(line);
     }
 
@@ -119,6 +125,20 @@ public final class MetricsLog implements TrainingListener, AutoCloseable {
 
     private static ObjectNode line(String stage, long step) {
         return JsonNodeFactory.instance.objectNode().put("stage", stage).put("step", step);
+    }
+
+    private static void putParts(ObjectNode line, Losses losses) {
+        if (losses.parts().isEmpty()) {
+            return;
+        }
+        ObjectNode parts = line.putObject("parts");
+        for (Losses.Part part : losses.parts()) {
+            ObjectNode entry = parts.putObject(part.name());
+            entry.put("loss", part.loss());
+            if (!Double.isNaN(part.relative())) {
+                entry.put("relative", part.relative());
+            }
+        }
     }
 
     private void append(ObjectNode line) {

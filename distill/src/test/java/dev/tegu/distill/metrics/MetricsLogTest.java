@@ -2,6 +2,7 @@ package dev.tegu.distill.metrics;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tegu.checkpoint.FaultyFileSystem;
 import dev.tegu.distill.Losses;
@@ -14,6 +15,7 @@ import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,11 +40,32 @@ final class MetricsLogTest {
 
             assertEquals(
                     """
-                    {"stage":"attention_transfer","step":1,"loss":0.5,"learning_rate":0.25,"tokens":64}
+                    {"stage":"attention_transfer","step":1,"loss":0.5,"learning_rate":0.25,"tokens":64,"gradient_norm":1.5}
                     {"stage":"attention_transfer","step":1,"validation_loss":"NaN"}
                     """,
                     Files.readString(file));
         }
+    }
+
+    @Test
+    void whatALossIsMadeOfStandsInBothKindsOfLines() throws IOException {
+        Losses losses =
+                new Losses(
+                        0.5,
+                        List.of(
+                                new Losses.Part("layers.0", 0.75, 0.125),
+                                new Losses.Part("cross_entropy", 0.25, Double.NaN)));
+        try (MetricsLog log = MetricsLog.create(file)) {
+            log.stepFinished(new Step(FIRST, 1, losses, 0.25, 64, Double.POSITIVE_INFINITY));
+            log.validated(new Validation(FIRST, 1, losses));
+        }
+
+        String parts =
+                "\"parts\":{\"layers.0\":{\"loss\":0.75,\"relative\":0.125},"
+                        + "\"cross_entropy\":{\"loss\":0.25}}}";
+        List<String> lines = Files.readAllLines(file);
+        assertTrue(lines.get(0).endsWith("\"gradient_norm\":\"Infinity\"," + parts), lines.get(0));
+        assertTrue(lines.get(1).endsWith("\"validation_loss\":0.5," + parts), lines.get(1));
     }
 
     @Test
