@@ -25,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Native arrays do not pile up: after each step there are as many as after the one before. */
 final class LiveArraysTest {
     private static final int STEPS = 1000;
+    private static final int FEW_STEPS = 200;
 
     @TempDir Path dir;
 
@@ -32,7 +33,7 @@ final class LiveArraysTest {
     void attentionTransferLeavesNoArraysBehind() throws IOException {
         try (DecoderModel model = Tiny.student(1, Tiny.method("lizard", "[]"));
                 AttentionTransfer transfer = new AttentionTransfer(model)) {
-            assertLevel(model, transfer);
+            assertLevel(model, transfer, STEPS);
         }
     }
 
@@ -45,7 +46,7 @@ final class LiveArraysTest {
                                 Tiny.stage1(
                                         "{tokens: 1, xent_factor: 1.0, xent_queries: 4,"
                                                 + " window_dropout: [0.5]}"))) {
-            assertLevel(model, transfer);
+            assertLevel(model, transfer, FEW_STEPS);
         }
     }
 
@@ -55,7 +56,7 @@ final class LiveArraysTest {
                 MatrixOrientation orientation =
                         new MatrixOrientation(
                                 model, Tiny.stage0("{tokens: 1, sequence_length: 24}"))) {
-            assertLevel(model, orientation);
+            assertLevel(model, orientation, FEW_STEPS);
         }
     }
 
@@ -64,11 +65,15 @@ final class LiveArraysTest {
         try (DecoderModel model = Tiny.student(1, Tiny.method("lolcats", "[]"))) {
             LoraSettings settings = new LoraSettings(2, 4, List.of("q_proj", "o_proj"));
             LoraAdapters adapters = LoraAdapters.create(model, settings, 1);
-            assertLevel(model, new NextToken("lora_finetune", model, adapters.parameters(), 0.1));
+            assertLevel(
+                    model,
+                    new NextToken("lora_finetune", model, adapters.parameters(), 0.1),
+                    STEPS);
         }
     }
 
-    private void assertLevel(DecoderModel model, Objective objective) throws IOException {
+    private void assertLevel(DecoderModel model, Objective objective, int steps)
+            throws IOException {
         NDManager root = root(model.manager());
         List<Integer> live = new ArrayList<>();
         TrainingListener count =
@@ -81,13 +86,13 @@ final class LiveArraysTest {
         TrainingSettings settings =
                 Tiny.transfer(
                         "{tokens: "
-                                + STEPS * Tiny.LENGTH
+                                + steps * Tiny.LENGTH
                                 + ", batch_size: 1, log_every: 1, validate_every: 100}");
 
         new TrainingLoop(Tiny.data(dir), Optional.of(Tiny.data(dir)), settings, 3, count)
                 .run(objective, model.manager(), new StageCheckpoints(dir.resolve("a"), Map.of()));
 
-        assertEquals(STEPS, live.size());
+        assertEquals(steps, live.size());
         assertTrue(live.get(0) > 10, "the parameters at least: " + live.get(0));
         Set<Integer> levels = new TreeSet<>(live);
         assertEquals(Set.of(live.get(0)), levels);
