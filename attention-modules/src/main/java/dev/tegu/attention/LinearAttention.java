@@ -196,13 +196,14 @@ public final class LinearAttention implements AutoCloseable {
      * AttentionSpec#outputNorm}) is no matrix: there the rows are those before it, and the norm's
      * weight has no part in them.
      *
-     * <p>Time and memory O(n T (1 + F)) a head for n queries; a gate for each feature adds some
-     * tens of F numbers a query.
+     * <p>For n queries time O(n T F) and memory O(n T + T F) a head; a gate for each feature adds
+     * O(n F (T / 32 + 32)) numbers.
      *
      * @param q queries before RoPE, [B, H, T, D]
      * @param k keys before RoPE, [B, K, T, D]
      * @param inputs as for {@link #chunked}
-     * @param index which queries, [n] int64, each from 0 to T - 1
+     * @param index which queries, [n] int64, each from 0 to T - 1; where one comes twice, gradients
+     *     on a GPU are summed in no fixed order
      * @return float32 (float64 when the inputs are) [B, H, n, T], owned by the manager of the
      *     queries; 0 after the query, in other documents, and at padding
      */

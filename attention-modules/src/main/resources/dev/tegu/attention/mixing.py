@@ -111,7 +111,7 @@
     # the same with a gate for each feature: sum_F q_i k_j exp(total_i - total_j) for j <= i; total
     # [B, S, T, F] float64. Blocks of C keys: those of earlier blocks than the query's are products
     # split at the block's last key, both exponents at most 0; its own element by element.
-    # O(n F (T / C + C) + n T).
+    # Memory O(n F (T / C + C) + n T).
     B = fq.size(0)
     H = fq.size(1)
     n = fq.size(2)
@@ -131,8 +131,13 @@
     earlier = torch.matmul(fq.unsqueeze(2) * torch.exp(since), (k5 * torch.exp(until)).transpose(3, 4))
     earlier = earlier.transpose(2, 3).reshape([B, H, n, N * C])
 
-    gap = torch.clamp(here.unsqueeze(3) - b5.index_select(2, block), max=0.0).to(fq.dtype)
-    own = (fq.unsqueeze(3) * k5.index_select(2, block) * torch.exp(gap)).sum([-1])
+    # queries of one block take its keys as a product with ones and zeros: the gradient of an index
+    # that comes twice is summed in no fixed order on a GPU
+    which = (block.unsqueeze(1) == torch.arange(N, device=fq.device).unsqueeze(0)).to(7)
+    own_k = torch.matmul(which.to(fq.dtype), k5.reshape([B, H, N, C * F])).reshape([B, H, n, C, F])
+    own_b = torch.matmul(which, b5.reshape([B, S, N, C * F])).reshape([B, S, n, C, F])
+    gap = torch.clamp(here.unsqueeze(3) - own_b, max=0.0).to(fq.dtype)
+    own = (fq.unsqueeze(3) * own_k * torch.exp(gap)).sum([-1])
     column = torch.arange(N * C, device=fq.device).unsqueeze(0)
     inside = torch.div(column, C, rounding_mode="floor") == block.unsqueeze(1)
     y = torch.where(inside, own.repeat([1, 1, 1, N]), earlier)

@@ -22,7 +22,7 @@ import java.util.Optional;
  * <p>Each layer is a problem of its own, as in {@link AttentionTransfer}. Memory: the model, and
  * one layer's matrices O(B H T^2), which is why only the first tokens of each sequence are read.
  *
- * @see <a href="https://arxiv.org/abs/2408.10189">MOHAWK, section 4.1</a>
+ * @see <a href="https://arxiv.org/abs/2408.10189">MOHAWK, stage 1: matrix orientation</a>
  */
 public final class MatrixOrientation implements Objective, AutoCloseable {
     static final String STAGE = "matrix_orientation";

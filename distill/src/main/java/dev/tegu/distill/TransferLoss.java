@@ -19,7 +19,7 @@ import dev.tegu.config.InvalidValueException;
  *     anew for each batch, evenly spaced where a loss is measured. Their rows take memory O(B H n
  *     T), linear in T for a fixed number
  * @see <a href="https://arxiv.org/abs/2410.10254">LoLCATs, section 3.2 and table 10</a>
- * @see <a href="https://arxiv.org/abs/2402.04347">Hedgehog, section 4.2</a>
+ * @see <a href="https://arxiv.org/abs/2402.04347">The Hedgehog and the Porcupine</a>
  */
 public record TransferLoss(
         @Default("1000.0") double mseFactor,

@@ -32,7 +32,7 @@ final class LiveArraysTest {
     void attentionTransferLeavesNoArraysBehind() throws IOException {
         try (DecoderModel model = Tiny.student(1, Tiny.method("lizard", "[]"));
                 AttentionTransfer transfer = new AttentionTransfer(model)) {
-            assertLevel(model, transfer);
+            assertLevel(model, transfer, STEPS);
         }
     }
 
@@ -45,7 +45,7 @@ final class LiveArraysTest {
                                 Tiny.stage1(
                                         "{tokens: 1, xent_factor: 1.0, xent_queries: 4,"
                                                 + " window_dropout: [0.5]}"))) {
-            assertLevel(model, transfer);
+            assertLevel(model, transfer, STEPS);
         }
     }
 
@@ -55,7 +55,7 @@ final class LiveArraysTest {
                 MatrixOrientation orientation =
                         new MatrixOrientation(
                                 model, Tiny.stage0("{tokens: 1, sequence_length: 24}"))) {
-            assertLevel(model, orientation);
+            assertLevel(model, orientation, STEPS);
         }
     }
 
@@ -64,18 +64,22 @@ final class LiveArraysTest {
         try (DecoderModel model = Tiny.student(1, Tiny.method("lolcats", "[]"))) {
             LoraSettings settings = new LoraSettings(2, 4, List.of("q_proj", "o_proj"));
             LoraAdapters adapters = LoraAdapters.create(model, settings, 1);
-            assertLevel(model, new NextToken("lora_finetune", model, adapters.parameters(), 0.1));
+            assertLevel(
+                    model,
+                    new NextToken("lora_finetune", model, adapters.parameters(), 0.1),
+                    STEPS);
         }
     }
 
     @Test
     void pretrainingLeavesNoArraysBehind() throws IOException {
         try (DecoderModel model = Tiny.base(1)) {
-            assertLevel(model, NextToken.overAllWeights("pretrain", model));
+            assertLevel(model, NextToken.overAllWeights("pretrain", model), STEPS);
         }
     }
 
-    private void assertLevel(DecoderModel model, Objective objective) throws IOException {
+    private void assertLevel(DecoderModel model, Objective objective, int steps)
+            throws IOException {
         NDManager root = root(model.manager());
         List<Integer> live = new ArrayList<>();
         TrainingListener count =
@@ -88,13 +92,13 @@ final class LiveArraysTest {
         TrainingSettings settings =
                 Tiny.transfer(
                         "{tokens: "
-                                + STEPS * Tiny.LENGTH
+                                + steps * Tiny.LENGTH
                                 + ", batch_size: 1, log_every: 1, validate_every: 100}");
 
         new TrainingLoop(Tiny.data(dir), Optional.of(Tiny.data(dir)), settings, 3, count)
                 .run(objective, model.manager(), new StageCheckpoints(dir.resolve("a"), Map.of()));
 
-        assertEquals(STEPS, live.size());
+        assertEquals(steps, live.size());
         assertTrue(live.get(0) > 10, "the parameters at least: " + live.get(0));
         Set<Integer> levels = new TreeSet<>(live);
         assertEquals(Set.of(live.get(0)), levels);
