@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** The messages of a record, in the form that chat templates read. */
 final class ChatMessages {
@@ -45,6 +46,14 @@ final class ChatMessages {
             messages.add(shareGpt ? shareGpt(message, where) : message(message, where));
         }
         return messages;
+    }
+
+    /** Who speaks and what is said, message after message. */
+    static String[] texts(List<Map<String, Object>> messages) {
+        return messages.stream()
+                .flatMap(message -> Stream.of(message.get("role"), message.get("content")))
+                .map(String::valueOf)
+                .toArray(String[]::new);
     }
 
     private static Map<String, Object> message(JsonNode message, String where) {

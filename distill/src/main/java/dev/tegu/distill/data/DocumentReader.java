@@ -60,10 +60,20 @@ final class DocumentReader {
             }
             DataText.read(file, reader -> readText(reader, sink));
         } else if (isParquet) {
-            ParquetRecords.each(file, visitor);
+            ParquetRecords.each(file, fields(), visitor);
         } else {
             DataText.read(file, reader -> readJson(file.toString(), reader, visitor));
         }
+    }
+
+    /** Fields of a record that are read. */
+    private List<String> fields() {
+        return switch (format) {
+            case JSONL -> List.of("text", "prompt", "completion");
+            case ALPACA -> List.of("instruction", "input", "output");
+            case CHAT -> List.of("messages", "conversations");
+            case TEXT -> List.of();
+        };
     }
 
     private void readText(BufferedReader reader, Sink sink) throws IOException {
@@ -134,7 +144,7 @@ final class DocumentReader {
         List<Map<String, Object>> messages = ChatMessages.of(object, place);
         try {
             ChatTemplate.Rendering rendering = template.orElseThrow().conversation(messages);
-            sink.accept(encoder.conversation(rendering), split.holds(rendering.text()));
+            sink.accept(encoder.conversation(rendering), split.holds(ChatMessages.texts(messages)));
         } catch (ChatTemplateException e) {
             throw new DataException(place + ": " + e.getMessage(), e);
         }

@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -35,10 +36,10 @@ final class TokenFileWriter implements AutoCloseable {
      */
     TokenFileWriter(Path target) throws IOException {
         this.target = target;
-        // The process's number: blocks of layers may be trained side by side in one directory.
-        this.partial =
-                target.resolveSibling(
-                        "." + target.getFileName() + "." + ProcessHandle.current().pid());
+        // Numbered by process: blocks of layers may be trained side by side in one directory.
+        String prefix = "." + target.getFileName() + ".";
+        this.partial = target.resolveSibling(prefix + ProcessHandle.current().pid());
+        removeThoseOfKilledProcesses(prefix);
         this.channel =
                 FileChannel.open(
                         partial,
@@ -46,6 +47,21 @@ final class TokenFileWriter implements AutoCloseable {
                         StandardOpenOption.TRUNCATE_EXISTING,
                         StandardOpenOption.WRITE);
         channel.position(TokenFile.HEADER);
+    }
+
+    private void removeThoseOfKilledProcesses(String prefix) throws IOException {
+        try (DirectoryStream<Path> left =
+                Files.newDirectoryStream(target.toAbsolutePath().getParent(), prefix + "*")) {
+            for (Path file : left) {
+                String pid = file.getFileName().toString().substring(prefix.length());
+                boolean isOver =
+                        pid.matches("[0-9]{1,18}")
+                                && ProcessHandle.of(Long.parseLong(pid)).isEmpty();
+                if (isOver) {
+                    Files.deleteIfExists(file);
+                }
+            }
+        }
     }
 
     /**

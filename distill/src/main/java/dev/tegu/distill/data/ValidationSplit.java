@@ -8,7 +8,8 @@ import java.security.MessageDigest;
 /**
  * Which documents are kept for validation: those of whose SHA-256 the first 64 bits, as a part of 1
  * (big endian, over 2^64), fall under a given part. So a document's side depends on its bytes
- * alone: it stays when files are added or reordered, and copies of it are on one side.
+ * alone: it stays when files are added or reordered, and copies of it are on one side. Running text
+ * is split by blocks of whole lines of about 16 KiB.
  *
  * @param part of the documents, from 0 to under 1
  */

@@ -1,5 +1,5 @@
 /**
- * Text files as training sequences: reading, masking, packing, and the order in which they are
- * read.
+ * Data files as training sequences: reading, splitting, masking, packing, the tokens on disk, and
+ * the order in which sequences are read.
  */
 package dev.tegu.distill.data;

@@ -136,8 +136,11 @@ final class RecordFilesTest {
         refused(
                 file,
                 DataFormat.JSONL,
-                ": row 2: expected the field `text`, or `prompt` and `completion`, found `id`, `text`");
-        refused(file, DataFormat.ALPACA, ": row 1: expected the field `instruction`, found `id`");
+                ": row 2: expected the field `text`, or `prompt` and `completion`, found `text`");
+        refused(
+                file,
+                DataFormat.ALPACA,
+                ": none of the columns `instruction`, `input`, `output` is there, found `id`, `text`");
         refused(file, DataFormat.TEXT, ": holds records, not running text; use `format: jsonl`");
     }
 

@@ -123,6 +123,22 @@ final class TokenFileTest {
     }
 
     @Test
+    void whatAKilledProcessLeftIsRemovedAndWhatARunningOneWritesIsNot() throws IOException {
+        Path killed = Files.writeString(dir.resolve(".a.tokens.999999999999"), "left");
+        Path running =
+                Files.writeString(
+                        dir.resolve(
+                                ".a.tokens."
+                                        + ProcessHandle.current().parent().orElseThrow().pid()),
+                        "not yet");
+
+        written();
+
+        assertFalse(Files.exists(killed));
+        assertTrue(Files.exists(running));
+    }
+
+    @Test
     void rowsAreReadAcrossTheBordersOfTheirMappings() throws IOException {
         Path file = written();
         try (FileChannel channel = FileChannel.open(file)) {
