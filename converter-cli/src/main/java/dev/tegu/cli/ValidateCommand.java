@@ -45,8 +45,11 @@ final class ValidateCommand extends TeguCommand {
     @Override
     public void run() {
         if (config == null == editors.schema.isEmpty()) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), "expected either CONFIG or --schema");
+            String wrong =
+                    config == null
+                            ? "Missing required argument: CONFIG, or --schema"
+                            : "CONFIG and --schema exclude each other; give one of the two";
+            throw new CommandLine.ParameterException(spec.commandLine(), wrong);
         }
         if (editors.schema.isPresent()) {
             out().println(json(editors.schema.get()));

@@ -32,6 +32,9 @@ final class CurveChart {
 
     private static final int NUMBER = 60;
 
+    /** A part of a step that no one sees. */
+    private static final double UNEVEN = 1e-3;
+
     private static final int MARKED_POINTS = 2;
     private static final Color TEXT = new Color(0x222222);
 
@@ -147,7 +150,11 @@ final class CurveChart {
         int every = (series.size() - 1) / room + 1;
         for (int i = 0; i < series.size(); i++) {
             Series s = series.get(i);
-            var line = chart.addSeries(s.name(), s.steps(), s.values());
+            // XChart labels evenly spaced steps one by one, too close to read; others at round
+            // numbers
+            double[] steps = s.steps().clone();
+            steps[steps.length - 1] += UNEVEN;
+            var line = chart.addSeries(s.name(), steps, s.values());
             line.setLineColor(s.colour());
             line.setMarkerColor(s.colour());
             line.setLineStyle(new BasicStroke(1.6f));

@@ -100,7 +100,9 @@ final class RunReportTest {
                         step("a", 1, "1", "0.5", "0.25"),
                         step("a", 2, "\"NaN\"", "\"Infinity\"", "0"));
 
-        assertTrue(page.contains("<p>1 losses are not finite"), page);
+        assertTrue(
+                page.contains("<p>Losses that are not finite, left out of the pictures: 1.</p>"),
+                page);
         assertTrue(page.contains("training 1.000 (step 1) to 1.000 (step 1)"), page);
         assertTrue(page.contains("fill=\"#d5d8dc\""), "grey cells of what has no logarithm");
         assertTrue(page.contains("<td>∞</td>"), page);
