@@ -22,7 +22,7 @@ import picocli.CommandLine.Command;
         header = "Linearize a model as an experiment says: convert, train, export, evaluate.",
         description =
                 "%nLeaves under OUTPUT: student/ (trained), export/, eval/ (results of teacher and"
-                        + " student), metrics.jsonl, config.effective.yaml. Stages that the"
+                        + " student), metrics.jsonl, config.effective.yaml, report.html, tensorboard/. Stages that the"
                         + " experiment leaves out are skipped.",
         footer = {
             "  scripts/tegu run configs/demo.yaml",
@@ -43,7 +43,7 @@ final class RunCommand extends TeguCommand {
         Experiment experiment = config.load();
         try {
             if (options.dryRun) {
-                out().print(Plan.of(experiment));
+                options.print(Plan.of(experiment), output.json, out());
             } else {
                 try (RunDirectory run =
                         RunDirectory.open(

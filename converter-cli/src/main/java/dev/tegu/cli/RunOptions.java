@@ -1,5 +1,7 @@
 package dev.tegu.cli;
 
+import dev.tegu.cli.pipeline.Plan;
+import java.io.PrintWriter;
 import picocli.CommandLine.Option;
 
 /** How a run treats what is there already. */
@@ -19,4 +21,13 @@ final class RunOptions {
                     "Read everything, compute one batch of each stage, and print plan, memory, disk"
                             + " and time; write nothing.")
     boolean dryRun;
+
+    /** Shows what a dry run has found. */
+    void print(Plan plan, boolean json, PrintWriter out) {
+        if (json) {
+            out.println(plan.json());
+        } else {
+            out.print(plan.text());
+        }
+    }
 }

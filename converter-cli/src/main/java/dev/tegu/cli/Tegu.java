@@ -3,6 +3,7 @@ package dev.tegu.cli;
 import dev.tegu.attention.AttentionProbe;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.cli.console.Console;
+import dev.tegu.cli.experiment.ConfigSchemas;
 import dev.tegu.cli.experiment.ExportSettings;
 import dev.tegu.model.TeguVersion;
 import java.io.PrintWriter;
@@ -75,6 +76,7 @@ public final class Tegu implements Runnable {
         Choice.register(command, LinearAttention.Branch.class);
         Choice.register(command, ExportSettings.Format.class);
         Choice.register(command, ExportSettings.WeightType.class);
+        Choice.register(command, ConfigSchemas.class);
         return command.setExecutionExceptionHandler(Failures::onExecution)
                 .setParameterExceptionHandler(Failures::onArguments);
     }

@@ -1,5 +1,6 @@
 package dev.tegu.cli;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.pipeline.Plan;
 import dev.tegu.cli.pipeline.RunDirectory;
@@ -25,7 +26,10 @@ final class TrainCommand extends TeguCommand {
     @ArgGroup(exclusive = false, multiplicity = "1", heading = ConfigOptions.HEADING, order = 1)
     private ConfigOptions config;
 
-    @ArgGroup(exclusive = false, heading = RunOptions.HEADING, order = 2)
+    @ArgGroup(exclusive = false, heading = JsonOption.HEADING, order = 2)
+    private JsonOption output = new JsonOption();
+
+    @ArgGroup(exclusive = false, heading = RunOptions.HEADING, order = 3)
     private RunOptions options = new RunOptions();
 
     @Override
@@ -33,7 +37,7 @@ final class TrainCommand extends TeguCommand {
         Experiment experiment = config.load();
         try {
             if (options.dryRun) {
-                out().print(Plan.of(experiment));
+                options.print(Plan.of(experiment), output.json, out());
                 return;
             }
             try (RunDirectory run =
@@ -42,7 +46,14 @@ final class TrainCommand extends TeguCommand {
                             experiment.effectiveYaml(),
                             options.resume)) {
                 new Training(experiment, console(), stop()).run(run);
-                out().println(run.student());
+                if (output.json) {
+                    out().println(
+                                    JsonNodeFactory.instance
+                                            .objectNode()
+                                            .put("output", run.student().toString()));
+                } else {
+                    out().println(run.student());
+                }
                 console().say("Next: scripts/tegu generate " + run.student() + " --prompt TEXT");
             }
         } catch (IOException e) {

@@ -50,7 +50,7 @@ final class RunCommandTest {
         try (Stream<Path> files = Files.list(output)) {
             assertEquals(
                     "[.lock, checkpoints, config.effective.yaml, data, eval, export, metrics.jsonl,"
-                            + " student]",
+                            + " report.html, student, tensorboard]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
         }
         try (Stream<Path> files = Files.list(output.resolve("eval"))) {
@@ -61,6 +61,52 @@ final class RunCommandTest {
         String metrics = Files.readString(output.resolve("metrics.jsonl"));
         assertTrue(metrics.contains("attention_transfer"), metrics);
         assertTrue(metrics.contains("lora_finetune"), metrics);
+    }
+
+    @Test
+    void theRunCanBeWatched() throws IOException {
+        String page = Files.readString(output.resolve("report.html"));
+        String settings = Files.readString(output.resolve("config.effective.yaml"));
+        List<String> metrics = Files.readAllLines(output.resolve("metrics.jsonl"));
+
+        assertTrue(page.contains("<h2>lora_finetune</h2>"), "no section of the last stage");
+        assertTrue(page.contains("Relative error, layer by step"), "no layers");
+        assertTrue(settings.contains("  size: 8  # method_overrides (" + config + ":3:"), settings);
+        assertTrue(
+                metrics.stream()
+                        .anyMatch(
+                                line ->
+                                        line.contains("\"gradient_norm\":")
+                                                && line.contains("\"layers.1\":{\"loss\":")),
+                metrics.toString());
+        for (String stage : List.of("attention_transfer", "lora_finetune")) {
+            Path events =
+                    output.resolve("tensorboard/" + stage + "/events.out.tfevents.000001.tegu");
+            assertTrue(Files.size(events) > 100, stage);
+        }
+        assertTrue(run.err().contains("attention_transfer: largest relative errors"), run.err());
+    }
+
+    @Test
+    void thePageIsMadeAgainByItsCommand() throws IOException {
+        Path page = dir.resolve("page.html");
+
+        Invocation report = Invocation.of("report", output.toString(), "--output=" + page);
+        Invocation again = Invocation.of("report", output.toString(), "--output=" + page);
+
+        assertEquals(0, report.exitCode(), report.err());
+        assertEquals(page + "\n", report.out());
+        assertEquals(Files.readString(output.resolve("report.html")), Files.readString(page));
+        assertEquals(1, again.exitCode());
+        assertTrue(again.err().contains("exists already"), again.err());
+    }
+
+    @Test
+    void aReportNeedsARun() {
+        Invocation report = Invocation.of("report", dir.toString());
+
+        assertEquals(4, report.exitCode(), report.err());
+        assertTrue(report.err().contains("metrics.jsonl: no such file"), report.err());
     }
 
     @Test
@@ -182,6 +228,33 @@ final class RunCommandTest {
         // one of two layers
         long all = parameters(stages.get(0));
         assertEquals(all / 2, parameters(stages.get(1)), plan.out());
+    }
+
+    @Test
+    void aDryRunSaysWhatMemoryAndDiskAreMadeOf() throws IOException {
+        Invocation plan = Invocation.of("train", config, "--dry-run", "--json");
+
+        assertEquals(0, plan.exitCode(), plan.err());
+        JsonNode json = new JsonMapper().readTree(plan.out());
+        for (String kind : List.of("memory_bytes", "disk_bytes")) {
+            long sum = 0;
+            for (JsonNode part : json.path(kind)) {
+                sum += part.asLong();
+            }
+            // the total stands beside its parts
+            assertEquals(2 * json.path(kind).path("total").asLong(), sum, plan.out());
+        }
+        assertEquals(2, json.path("stages").size(), plan.out());
+        long tokens =
+                json.at("/data/train_tokens").asLong()
+                        + json.at("/data/validation_tokens").asLong();
+        assertTrue(json.at("/disk_bytes/token_files").asLong() >= 4 * tokens, plan.out());
+        long trained = 0;
+        for (JsonNode stage : json.path("stages")) {
+            trained += stage.path("trained_parameters").asLong();
+        }
+        // value and two moments; two are kept, one more is there while it is written
+        assertEquals(3 * 3 * 4 * trained, json.at("/disk_bytes/checkpoints").asLong());
     }
 
     private static long parameters(String line) {

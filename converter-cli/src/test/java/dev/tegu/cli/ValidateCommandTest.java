@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -282,6 +284,24 @@ final class ValidateCommandTest {
 
         assertEquals(3, run.exitCode());
         assertTrue(run.err().contains(":6:1: device: "), run.err());
+    }
+
+    @Test
+    void aSchemaIsPrintedOfEitherKindOfFile() throws IOException {
+        Invocation experiment = Invocation.of("validate", "--schema");
+        Invocation pretrain = Invocation.of("validate", "--schema", "pretrain");
+        Invocation both = validate(EXPERIMENT, "--schema=experiment");
+
+        JsonNode json = new JsonMapper().readTree(experiment.out());
+        assertEquals("https://json-schema.org/draft/2020-12/schema", json.path("$schema").asText());
+        assertFalse(json.path("additionalProperties").asBoolean(true));
+        assertTrue(json.path("properties").has("lora_finetune"), experiment.out());
+        assertEquals(experiment.out(), Invocation.of("validate", "--schema").out());
+        assertTrue(
+                new JsonMapper().readTree(pretrain.out()).path("properties").has("vocab_size"),
+                pretrain.out());
+        assertEquals(2, both.exitCode());
+        assertTrue(both.err().contains("CONFIG and --schema exclude each other"), both.err());
     }
 
     @Test

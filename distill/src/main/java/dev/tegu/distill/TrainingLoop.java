@@ -162,7 +162,8 @@ public final class TrainingLoop {
 
     /**
      * Computes loss and gradients of the first batch twice and times the second; nothing is
-     * updated.
+     * updated. Measures the first validation sequence too, where there is one, so that afterwards
+     * the process has held at its peak what a step and a measurement take.
      *
      * @param manager parent of what is allocated meanwhile
      */
@@ -178,7 +179,10 @@ public final class TrainingLoop {
                 started = System.nanoTime();
                 objective.backward(TrainingBatch.of(scope, train, indices), StepContext.first());
             }
-            return (System.nanoTime() - started) * 1e-9 * settings.gradientAccumulationSteps();
+            double seconds = (System.nanoTime() - started) * 1e-9;
+            validation.ifPresent(
+                    data -> objective.loss(TrainingBatch.of(scope, data, new int[] {0})));
+            return seconds * settings.gradientAccumulationSteps();
         } finally {
             parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
         }

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** How much memory this process has held at most, as Linux counts it. */
-final class PeakMemory {
+public final class PeakMemory {
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final Path CLEAR = Path.of("/proc/self/clear_refs");
 
@@ -15,7 +15,7 @@ final class PeakMemory {
     private PeakMemory() {}
 
     /** Whether this system counts it. */
-    static boolean isCounted() {
+    public static boolean isCounted() {
         return Files.isReadable(STATUS) && Files.isWritable(CLEAR);
     }
 
@@ -25,12 +25,12 @@ final class PeakMemory {
     }
 
     /** Most bytes held since {@link #reset}. */
-    static long peakBytes() throws IOException {
+    public static long peakBytes() throws IOException {
         return bytes("VmHWM:");
     }
 
     /** Bytes held now. */
-    static long residentBytes() throws IOException {
+    public static long residentBytes() throws IOException {
         return bytes("VmRSS:");
     }
 

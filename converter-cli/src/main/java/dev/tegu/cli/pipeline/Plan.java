@@ -1,7 +1,10 @@
 package dev.tegu.cli.pipeline;
 
 import ai.djl.ndarray.NDArray;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.cli.bench.PeakMemory;
 import dev.tegu.cli.console.Durations;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
@@ -9,6 +12,7 @@ import dev.tegu.distill.Objective;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataSettings;
+import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
@@ -19,40 +23,58 @@ import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.Locale;
-import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
  * What an experiment will do and cost, found by doing a little of it: the teacher is loaded, the
- * data read into a temporary directory, and one batch of each stage computed, twice. Nothing stays
- * written.
+ * data read into a temporary directory, and one batch of each stage computed, twice, with a
+ * validation sequence. Nothing stays written.
  */
 public final class Plan {
     private static final long FLOAT = Float.BYTES;
 
+    /** Value and two moments: what a checkpoint keeps of a trained number. */
+    private static final long KEPT_NUMBERS = 3;
+
     private final Experiment experiment;
     private final StringBuilder text = new StringBuilder();
+    private final ObjectNode json = JsonNodeFactory.instance.objectNode();
     private double seconds;
+    private long programBytes;
+    private long weightBytes;
+    private long trainedBytes;
+    private long unmeasuredBytes;
     private long checkpointBytes;
-    private long dataBytes;
-    private long momentBytes;
+    private long tokenBytes;
 
     private Plan(Experiment experiment) {
         this.experiment = experiment;
     }
 
-    /** The plan as lines of text. */
-    public static String of(Experiment experiment) throws IOException {
+    /** Makes the plan. */
+    public static Plan of(Experiment experiment) throws IOException {
         Plan plan = new Plan(experiment);
         plan.compute();
-        return plan.text.toString();
+        return plan;
+    }
+
+    /** Lines for a person. */
+    public String text() {
+        return text.toString();
+    }
+
+    /** The same as one object: counts, bytes and seconds. */
+    public ObjectNode json() {
+        return json;
     }
 
     private void compute() throws IOException {
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
+        var device = Engines.device(config.device());
+        programBytes = PeakMemory.isCounted() ? PeakMemory.residentBytes() : 0;
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             ModelWriter.student(files, experiment.method(), config.seed());
             Stages.check(config, Training.studentConfig(files, experiment));
@@ -60,22 +82,13 @@ public final class Plan {
                             DecoderModel.load(
                                     files,
                                     Training.studentConfig(files, experiment),
-                                    Engines.device(config.device()),
+                                    device,
                                     config.seed());
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
-                long linear = 0;
-                long added = 0;
-                for (DecoderLayer layer : model.layers()) {
-                    linear += layer.attention().isPresent() ? 1 : 0;
-                    added += count(layer.parameters());
-                }
-                line(
-                        "method: %d of %d layers linearized, %,d new parameters",
-                        linear, model.layers().size(), added);
+                method(model);
                 if (config.data().isPresent()) {
                     TrainingData data = load(config.data().get(), tokenizer);
-                    dataBytes = data.bytes();
-                    line("data: %s", data);
+                    data(data);
                     Stages.each(
                             experiment,
                             model,
@@ -86,6 +99,7 @@ public final class Plan {
             memory();
             disk(files);
         }
+        json.put("seconds", seconds);
         line("time: about %s of training on this machine", Durations.of(seconds));
     }
 
@@ -105,6 +119,35 @@ public final class Plan {
         }
     }
 
+    private void method(DecoderModel model) {
+        long linear = 0;
+        long added = 0;
+        weightBytes = bytes(model.ends());
+        for (DecoderLayer layer : model.layers()) {
+            linear += layer.attention().isPresent() ? 1 : 0;
+            added += count(layer.parameters().values());
+            weightBytes += bytes(layer.weights().values());
+        }
+        json.putObject("method")
+                .put("linearized_layers", linear)
+                .put("layers", model.layers().size())
+                .put("new_parameters", added);
+        line(
+                "method: %d of %d layers linearized, %,d new parameters",
+                linear, model.layers().size(), added);
+    }
+
+    private void data(TrainingData data) {
+        long validation = data.validation().map(PackedDataset::tokens).orElse(0L);
+        tokenBytes = data.bytes();
+        json.putObject("data")
+                .put("train_tokens", data.train().tokens())
+                .put("train_sequences", data.train().size())
+                .put("validation_tokens", validation)
+                .put("sequence_length", data.train().sequenceLength());
+        line("data: %s", data);
+    }
+
     private void stage(
             DecoderModel model, TrainingData data, Objective objective, TrainingSettings settings) {
         if (objective.groups().isEmpty()) {
@@ -114,16 +157,30 @@ public final class Plan {
         int length = objective.tokensRead(data.train().sequenceLength());
         long steps = settings.steps(length);
         long trained =
-                objective.groups().stream().mapToLong(group -> count(group.parameters())).sum();
+                objective.groups().stream()
+                        .mapToLong(group -> count(group.parameters().values()))
+                        .sum();
         TrainingLoop loop =
                 new TrainingLoop(
-                        data.train(), Optional.empty(), settings, 0, new TrainingListener() {});
+                        data.train(), data.validation(), settings, 0, new TrainingListener() {});
         double step = loop.secondsPerStep(objective, model.manager());
         seconds += step * steps;
+        // Value and gradient have been held here; two moments, and the best values, come in a run.
+        long more = (2 + (settings.keepBest() ? 1 : 0)) * trained * FLOAT;
+        unmeasuredBytes = Math.max(unmeasuredBytes, more);
+        trainedBytes = Math.max(trainedBytes, more + 2 * trained * FLOAT);
+        long kept = (KEPT_NUMBERS + (settings.keepBest() ? 1 : 0)) * trained * FLOAT;
         // One more is there while it is written, and the best one beside the last.
         long checkpoints = settings.saveTotalLimit() + 1L + (settings.validateEvery() > 0 ? 1 : 0);
-        checkpointBytes += checkpoints * (settings.keepBest() ? 4 : 3) * trained * FLOAT;
-        momentBytes = Math.max(momentBytes, 2 * trained * FLOAT);
+        checkpointBytes += checkpoints * kept;
+        json.withArray("stages")
+                .addObject()
+                .put("stage", objective.stage())
+                .put("trained_parameters", trained)
+                .put("steps", steps)
+                .put("tokens_per_step", settings.tokensPerStep(length))
+                .put("seconds_per_step", step)
+                .put("seconds", step * steps);
         line(
                 "%s: %,d trained parameters, %,d steps of %,d tokens, %.2f s a step, %s",
                 objective.stage(),
@@ -135,39 +192,65 @@ public final class Plan {
     }
 
     private void memory() throws IOException {
-        Path status = Path.of("/proc/self/status");
-        Optional<Long> peak = Optional.empty();
-        if (Files.isReadable(status)) {
-            peak =
-                    Files.readAllLines(status).stream()
-                            .filter(line -> line.startsWith("VmHWM:"))
-                            .map(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024)
-                            .findFirst();
-        }
-        if (peak.isPresent()) {
-            line(
-                    "memory: about %s (the peak of this dry run, and the optimizer's state)",
-                    bytes(peak.get() + momentBytes));
-        } else {
+        if (!PeakMemory.isCounted()) {
             line("memory: not measured, this system does not say what a process uses");
+            return;
         }
+        long total = PeakMemory.peakBytes() + unmeasuredBytes;
+        long rest = Math.max(0, total - programBytes - weightBytes - trainedBytes);
+        json.putObject("memory_bytes")
+                .put("total", total)
+                .put("program", programBytes)
+                .put("weights", weightBytes)
+                .put("trained_state", trainedBytes)
+                .put("activations", rest);
+        line(
+                "memory: about %s at its peak: %s program, %s weights, %s trained state with"
+                        + " gradients and moments, %s activations and what else a step takes",
+                megabytes(total),
+                megabytes(programBytes),
+                megabytes(weightBytes),
+                megabytes(trainedBytes),
+                megabytes(rest));
     }
 
     private void disk(HuggingFaceDirectory files) {
-        long weights =
+        long student =
                 files.names().stream().mapToLong(name -> files.info(name).byteLength()).sum();
-        int copies = experiment.config().export().isPresent() ? 2 : 1;
+        long export = experiment.config().export().isPresent() ? student : 0;
+        long total = student + export + checkpointBytes + tokenBytes;
+        json.putObject("disk_bytes")
+                .put("total", total)
+                .put("student", student)
+                .put("export", export)
+                .put("checkpoints", checkpointBytes)
+                .put("token_files", tokenBytes);
         line(
-                "disk: about %s (student%s, checkpoints, tokens)",
-                bytes(copies * weights + checkpointBytes + dataBytes),
-                copies == 2 ? ", export" : "");
+                "disk: about %s: %s student, %s export, %s checkpoints, %s token files",
+                megabytes(total),
+                megabytes(student),
+                megabytes(export),
+                megabytes(checkpointBytes),
+                megabytes(tokenBytes));
     }
 
-    private static long count(Map<String, NDArray> tensors) {
-        return tensors.values().stream().mapToLong(t -> t.getShape().size()).sum();
+    private static long count(Collection<NDArray> tensors) {
+        return tensors.stream().mapToLong(NDArray::size).sum();
     }
 
-    private static String bytes(long count) {
+    /** Bytes of tensors in memory, each array once: a tied head is the embedding. */
+    private static long bytes(Collection<NDArray> tensors) {
+        Stream<NDArray> distinct = tensors.stream().distinct();
+        return distinct.mapToLong(t -> t.size() * width(t)).sum();
+    }
+
+    /** Bytes a number; a type that the engine has no name for is bfloat16. */
+    private static long width(NDArray tensor) {
+        int bytes = tensor.getDataType().getNumOfBytes();
+        return bytes == 0 ? Short.BYTES : bytes;
+    }
+
+    private static String megabytes(long count) {
         return String.format(Locale.ROOT, "%,d MB", (count + 999_999) / 1_000_000);
     }
 

@@ -18,16 +18,22 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /**
  * Curves over the steps of a stage. The vertical axis is logarithmic where the values are positive
- * and the largest is ten times the smallest or more. What is not finite is left out.
+ * and the largest is a hundred times the smallest or more, so that it has marks to read. What is
+ * not finite is left out.
  */
 final class CurveChart {
     /** Pixels of the picture for each of the page's, for sharp text on dense screens. */
     private static final int SCALE = 2;
 
-    private static final double LOGARITHMIC_FROM = 10;
+    private static final double LOGARITHMIC_FROM = 100;
 
-    /** Names that a legend has room for. */
-    private static final int LEGEND = 8;
+    /** Pixels that a name in the legend, or a number of steps, takes. */
+    private static final int NAME = 110;
+
+    private static final int NUMBER = 60;
+
+    /** A part of a step that no one sees. */
+    private static final double UNEVEN = 1e-3;
 
     private static final int MARKED_POINTS = 2;
     private static final Color TEXT = new Color(0x222222);
@@ -130,6 +136,7 @@ final class CurveChart {
                         .xAxisTitle("step")
                         .yAxisTitle(unit)
                         .build();
+        chart.getStyler().setXAxisMaxLabelCount(width / NUMBER);
         chart.getStyler().setYAxisLogarithmic(isLogarithmic());
         chart.getStyler().setLegendPosition(LegendPosition.OutsideS);
         chart.getStyler().setLegendLayout(LegendLayout.Horizontal);
@@ -138,18 +145,23 @@ final class CurveChart {
         chart.getStyler().setPlotBackgroundColor(Color.WHITE);
         chart.getStyler().setChartFontColor(TEXT);
         chart.getStyler().setAxisTickLabelsColor(TEXT);
-        // as many names as there is room for, from the first to the last
-        int every = (series.size() - 1) / LEGEND + 1;
+        // as many names as there is room for
+        int room = width / NAME;
+        int every = (series.size() - 1) / room + 1;
         for (int i = 0; i < series.size(); i++) {
             Series s = series.get(i);
-            var line = chart.addSeries(s.name(), s.steps(), s.values());
+            // XChart labels evenly spaced steps one by one, too close to read; others at round
+            // numbers
+            double[] steps = s.steps().clone();
+            steps[steps.length - 1] += UNEVEN;
+            var line = chart.addSeries(s.name(), steps, s.values());
             line.setLineColor(s.colour());
             line.setMarkerColor(s.colour());
             line.setLineStyle(new BasicStroke(1.6f));
             // a curve of a point or two would hardly be seen
             line.setMarker(
                     s.steps().length <= MARKED_POINTS ? SeriesMarkers.CIRCLE : SeriesMarkers.NONE);
-            line.setShowInLegend(i % every == 0 || i == series.size() - 1);
+            line.setShowInLegend(i % every == 0);
         }
         return chart;
     }

@@ -124,7 +124,7 @@ public final class RunReport {
             html.append(
                     String.format(
                             Locale.ROOT,
-                            "<p>%d losses are not finite and are left out of the pictures.</p>%n",
+                            "<p>Losses that are not finite, left out of the pictures: %d.</p>\n",
                             stage.notFinite()));
         }
         CurveChart losses = new CurveChart("Loss", "loss");
