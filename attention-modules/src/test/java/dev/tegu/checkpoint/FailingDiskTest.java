@@ -8,11 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,10 +20,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a directory is after the disk under it has failed. */
 final class FailingDiskTest {
     @TempDir Path dir;
-
-    private static FaultyFileSystem disk() {
-        return FaultyFileSystem.working(FileSystems.getDefault());
-    }
 
     /** Writes a directory of three files, one of them through memory. */
     private static void write(Path target) throws IOException {
@@ -48,7 +44,7 @@ final class FailingDiskTest {
         int failures = 0;
         for (int n = 1; ; n++) {
             Path out = Files.createDirectory(dir.resolve("n" + n)).resolve("a/out");
-            FaultyFileSystem disk = disk().failingAt(n);
+            FaultyDisk disk = FaultyDisk.working().failingAt(n);
             boolean failed = false;
             try {
                 write(disk.path(out));
@@ -74,7 +70,7 @@ final class FailingDiskTest {
         for (long bytes = 0; ; bytes += 37) {
             Path out = dir.resolve("full" + bytes);
             try {
-                write(disk().fullAfter(bytes).path(out));
+                write(FaultyDisk.working().fullAfter(bytes).path(out));
                 Manifest.verify(out);
                 break;
             } catch (IOException e) {
@@ -92,7 +88,9 @@ final class FailingDiskTest {
         Path out = dir.resolve("out");
 
         IOException e =
-                assertThrows(IOException.class, () -> write(disk().fullAfter(100).path(out)));
+                assertThrows(
+                        IOException.class,
+                        () -> write(FaultyDisk.working().fullAfter(100).path(out)));
 
         assertTrue(
                 e.getMessage()
@@ -104,7 +102,7 @@ final class FailingDiskTest {
     void aDiskThatTakesFewBytesAtOnceGetsThemAll() throws IOException {
         write(dir.resolve("expected"));
 
-        write(disk().writingAtMost(7).path(dir.resolve("out")));
+        write(FaultyDisk.working().writingAtMost(7).path(dir.resolve("out")));
 
         Manifest.verify(dir.resolve("out"));
         assertEquals(
@@ -117,10 +115,34 @@ final class FailingDiskTest {
         for (String torn : List.of("model.safetensors", Manifest.FILE_NAME)) {
             Path out = dir.resolve("torn-" + torn);
 
-            assertThrows(CheckpointException.class, () -> write(disk().tearing(torn).path(out)));
+            assertThrows(
+                    CheckpointException.class,
+                    () -> write(FaultyDisk.working().tearing(torn).path(out)));
 
             assertFalse(Files.exists(out), torn);
         }
+    }
+
+    @Test
+    void aPowerCutTakesNothingOfADirectoryThatIsReal() throws IOException {
+        FaultyDisk disk = FaultyDisk.working();
+
+        // The disk itself refuses to move what was not waited for.
+        write(disk.path(dir.resolve("a/b/out")));
+
+        assertEquals(Set.of(), disk.unsynced());
+    }
+
+    @Test
+    void aFileIsReplacedInOneStepThatAPowerCutDoesNotUndo() throws IOException {
+        FaultyDisk disk = FaultyDisk.working();
+        Path file = dir.resolve("config.yaml");
+
+        Durable.write(disk.path(file), new byte[] {1, 2});
+        Durable.write(disk.path(file), new byte[] {3});
+
+        assertEquals(1, Files.size(file));
+        assertEquals(Set.of(), disk.unsynced());
     }
 
     @Test

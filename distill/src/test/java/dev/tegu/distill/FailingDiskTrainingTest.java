@@ -5,18 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tegu.checkpoint.CheckpointException;
-import dev.tegu.checkpoint.FaultyFileSystem;
+import dev.tegu.checkpoint.FaultyDisk;
 import dev.tegu.checkpoint.Manifest;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.metrics.MetricsLog;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -43,10 +43,6 @@ final class FailingDiskTrainingTest {
                 expected.keySet().toString());
     }
 
-    private static FaultyFileSystem disk() {
-        return FaultyFileSystem.working(FileSystems.getDefault());
-    }
-
     /** One number that is trained for two steps, in the given folder. */
     private void train(Path folder) throws IOException {
         StageCheckpoints checkpoints = new StageCheckpoints(folder.resolve("states"), Map.of());
@@ -67,7 +63,7 @@ final class FailingDiskTrainingTest {
      *
      * @return whether the run on the bad disk failed
      */
-    private boolean trainAndResume(Path folder, FaultyFileSystem disk) throws IOException {
+    private boolean trainAndResume(Path folder, FaultyDisk disk) throws IOException {
         boolean failed = false;
         try {
             train(disk.path(folder));
@@ -94,7 +90,7 @@ final class FailingDiskTrainingTest {
     void everyOperationMayFail() throws IOException {
         int failures = 0;
         for (int n = 1; ; n++) {
-            FaultyFileSystem disk = disk().failingAt(n);
+            FaultyDisk disk = FaultyDisk.working().failingAt(n);
             boolean failed = trainAndResume(dir.resolve("n" + n), disk);
             failures += failed ? 1 : 0;
             if (disk.operations() < n) {
@@ -110,7 +106,9 @@ final class FailingDiskTrainingTest {
         int failures = 0;
         boolean failed = true;
         for (int bytes = 0; failed; bytes += 61) {
-            failed = trainAndResume(dir.resolve("full" + bytes), disk().fullAfter(bytes));
+            failed =
+                    trainAndResume(
+                            dir.resolve("full" + bytes), FaultyDisk.working().fullAfter(bytes));
             failures += failed ? 1 : 0;
         }
         assertTrue(failures > 15, "only " + failures);
@@ -118,7 +116,18 @@ final class FailingDiskTrainingTest {
 
     @Test
     void theDiskMayTakeFewBytesAtOnce() throws IOException {
-        assertTrue(!trainAndResume(dir.resolve("few"), disk().writingAtMost(5)));
+        assertTrue(!trainAndResume(dir.resolve("few"), FaultyDisk.working().writingAtMost(5)));
+    }
+
+    @Test
+    void aPowerCutTakesNoStepOfACheckpoint() throws IOException {
+        Path folder = Files.createDirectory(dir.resolve("cut"));
+        FaultyDisk disk = FaultyDisk.working();
+
+        train(disk.path(folder));
+
+        // Only that old checkpoints are gone may be forgotten.
+        assertEquals(Set.of(folder.resolve("states")), disk.unsynced());
     }
 
     @Test
@@ -128,7 +137,11 @@ final class FailingDiskTrainingTest {
         CheckpointException e =
                 assertThrows(
                         CheckpointException.class,
-                        () -> train(disk().tearing("state.safetensors").path(folder)));
+                        () ->
+                                train(
+                                        FaultyDisk.working()
+                                                .tearing("state.safetensors")
+                                                .path(folder)));
 
         assertTrue(e.getMessage().contains("the disk gives back other bytes"), e.getMessage());
         assertEquals(0, new StageCheckpoints(folder.resolve("states"), Map.of()).lastStep());

@@ -4,14 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tegu.checkpoint.FaultyFileSystem;
+import dev.tegu.checkpoint.FaultyDisk;
 import dev.tegu.distill.Losses;
 import dev.tegu.distill.metrics.TrainingListener.Step;
 import dev.tegu.distill.metrics.TrainingListener.Validation;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -115,7 +114,7 @@ final class MetricsLogTest {
 
     @Test
     void theDiskIsWaitedForBeforeACheckpoint() throws IOException {
-        FaultyFileSystem disk = FaultyFileSystem.working(FileSystems.getDefault());
+        FaultyDisk disk = FaultyDisk.working();
         try (MetricsLog log = MetricsLog.create(disk.path(file))) {
             disk.failingAt(disk.operations() + 1);
 
