@@ -59,13 +59,4 @@ public final class BaseModelDigest {
         }
         return HexFormat.of().formatHex(digest.digest());
     }
-
-    /**
-     * SHA-256 of one file's bytes, such as a text that is trained on.
-     *
-     * @return 64 hex digits
-     */
-    public static String ofFile(Path file) throws IOException {
-        return Sha256.ofFile(file);
-    }
 }

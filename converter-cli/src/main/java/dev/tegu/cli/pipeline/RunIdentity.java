@@ -4,19 +4,17 @@ import dev.tegu.checkpoint.BaseModelDigest;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Manifest;
-import dev.tegu.cli.InputException;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.Progress;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.Differences;
-import dev.tegu.distill.data.TrainingData;
+import dev.tegu.distill.data.PackedDataset;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -63,34 +61,11 @@ public record RunIdentity(Map<String, String> facts) {
     }
 
     /**
-     * This with texts, which are read whole.
-     *
-     * @param key what they are for, for example {@code data.train}
-     * @param files in the order of the configuration
+     * This with what is trained on and measured, by its tokens: texts and tokenizer decide them.
      */
-    public RunIdentity withTexts(String key, List<String> files) throws IOException {
-        RunIdentity result = this;
-        for (int i = 0; i < files.size(); i++) {
-            Path file = Path.of(files.get(i));
-            try {
-                String what =
-                        file.getFileName()
-                                + ", "
-                                + Files.size(file)
-                                + " bytes, sha256 "
-                                + BaseModelDigest.ofFile(file);
-                result = result.with(key + "." + i, what);
-            } catch (NoSuchFileException e) {
-                throw new InputException(file + ": no such file; check `" + key + "`", e);
-            }
-        }
-        return result;
-    }
-
-    /** This with what is trained and measured on, by its tokens. */
-    RunIdentity withData(TrainingData data) {
-        RunIdentity result = with("data.train_sha256", data.train().digest());
-        return data.validation()
+    public RunIdentity withData(PackedDataset train, Optional<PackedDataset> validation) {
+        RunIdentity result = with("data.train_sha256", train.digest());
+        return validation
                 .map(held -> result.with("data.validation_sha256", held.digest()))
                 .orElse(result);
     }

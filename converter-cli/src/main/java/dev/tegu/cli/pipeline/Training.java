@@ -64,7 +64,8 @@ public final class Training {
             try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
                 run.begin();
                 Optional<TrainingData> data = data(run, tokenizer);
-                RunIdentity identity = data.map(base::withData).orElse(base);
+                RunIdentity identity =
+                        data.map(d -> base.withData(d.train(), d.validation())).orElse(base);
                 if (isWritten) {
                     identity.requireSame(run.student());
                     console.say(run.student() + ": written by an earlier run");

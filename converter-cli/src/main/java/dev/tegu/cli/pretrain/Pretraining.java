@@ -86,21 +86,30 @@ public final class Pretraining {
     }
 
     private Path run(RunDirectory run, Device device) throws IOException {
-        RunIdentity identity = identity();
         run.begin();
         StagedDirectory.removeLeftovers(root, Set.of(MODEL, CORPUS)::contains);
         Path model = root.resolve(MODEL);
-        if (RunDirectory.isWritten(model)) {
-            identity.requireSame(model);
-            console.say(model + ": written by an earlier run");
-            return model;
-        }
         Path tokenizerDir = tokenizerDirectory();
         try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(tokenizerDir)) {
+            TokenFolder folder = TokenFolder.of(run.data(), tokenizer);
+            PackedDataset train =
+                    dataset(folder, Split.TRAIN, config.data().train(), DemoCorpus.TRAIN);
+            List<String> held = config.data().validation();
+            Optional<PackedDataset> validation =
+                    config.corpus().isEmpty() && held.isEmpty()
+                            ? Optional.empty()
+                            : Optional.of(
+                                    dataset(folder, Split.VALIDATION, held, DemoCorpus.VALIDATION));
+            RunIdentity identity = RunIdentity.empty().withData(train, validation);
+            if (RunDirectory.isWritten(model)) {
+                identity.requireSame(model);
+                console.say(model + ": written by an earlier run");
+                return model;
+            }
             ObjectNode json = config.model().configJson(tokenizer);
             ModelConfig shape = ModelConfig.parse(json, "config.json");
             try (DecoderModel decoder = DecoderModel.random(shape, device, config.seed())) {
-                train(run, identity, decoder, tokenizer);
+                train(run, identity, decoder, train, validation);
                 ModelWriter writer =
                         ModelWriter.of(decoder, json, dtype(config.dtype()))
                                 .tokenizer(tokenizerDir)
@@ -114,19 +123,6 @@ public final class Pretraining {
             }
         }
         return model;
-    }
-
-    /** What the run is made from; a generated corpus follows from the settings. */
-    private RunIdentity identity() throws IOException {
-        RunIdentity identity =
-                RunIdentity.empty()
-                        .withTexts("data.train", config.data().train())
-                        .withTexts("data.validation", config.data().validation());
-        if (config.tokenizer().isPresent()) {
-            String file = Path.of(config.tokenizer().get(), "tokenizer.json").toString();
-            identity = identity.withTexts("tokenizer", List.of(file));
-        }
-        return identity;
     }
 
     private Path corpusDirectory() {
@@ -151,16 +147,9 @@ public final class Pretraining {
             RunDirectory run,
             RunIdentity identity,
             DecoderModel decoder,
-            HuggingFaceTextTokenizer tokenizer)
+            PackedDataset train,
+            Optional<PackedDataset> validation)
             throws IOException {
-        TokenFolder folder = TokenFolder.of(run.data(), tokenizer);
-        PackedDataset train = dataset(folder, Split.TRAIN, config.data().train(), DemoCorpus.TRAIN);
-        List<String> held = config.data().validation();
-        Optional<PackedDataset> validation =
-                config.corpus().isEmpty() && held.isEmpty()
-                        ? Optional.empty()
-                        : Optional.of(
-                                dataset(folder, Split.VALIDATION, held, DemoCorpus.VALIDATION));
         console.say(
                 String.format(
                         Locale.ROOT,
