@@ -18,8 +18,10 @@ import java.util.Map;
  *
  * <p>The template is the file {@code chat_template.jinja}, else {@code chat_template} in {@code
  * tokenizer_config.json}: a text, or a list of named ones of which {@code default} is taken. It
- * reads {@code messages}, {@code add_generation_prompt}, {@code bos_token} and {@code eos_token},
- * and writes all marks itself: its text is encoded without special tokens.
+ * reads {@code messages}, {@code add_generation_prompt} and the spellings of the tokenizer's marks
+ * ({@code bos_token}, {@code eos_token}, from {@code tokenizer_config.json}, else {@code
+ * special_tokens_map.json}), and writes all marks itself: its text is encoded without special
+ * tokens.
  *
  * @see <a href="https://huggingface.co/docs/transformers/chat_templating">Chat templates</a>
  */
@@ -69,18 +71,22 @@ public final class ChatTemplate {
      * @throws CheckpointException if there is none
      */
     public static ChatTemplate read(Path dir) throws IOException {
-        Path config = dir.resolve(CONFIG);
-        ObjectNode json =
-                Files.isRegularFile(config) ? StrictJson.read(config) : StrictJson.object();
+        ObjectNode config = readIfThere(dir.resolve(CONFIG));
+        ObjectNode map = readIfThere(dir.resolve("special_tokens_map.json"));
         Map<String, Object> tokens = new HashMap<>();
         for (String name : SPECIAL_TOKENS) {
-            JsonNode token = json.path(name);
+            JsonNode token = config.has(name) ? config.path(name) : map.path(name);
             JsonNode text = token.isObject() ? token.path("content") : token;
             if (text.isTextual()) {
                 tokens.put(name, text.textValue());
             }
         }
-        return new ChatTemplate(new JinjaTemplate(source(dir, json.path("chat_template"))), tokens);
+        return new ChatTemplate(
+                new JinjaTemplate(source(dir, config.path("chat_template"))), tokens);
+    }
+
+    private static ObjectNode readIfThere(Path file) throws IOException {
+        return Files.isRegularFile(file) ? StrictJson.read(file) : StrictJson.object();
     }
 
     private static String source(Path dir, JsonNode inConfig) throws IOException {

@@ -73,13 +73,12 @@ final class JinjaTemplate {
         jinjava.getGlobalContext().registerFilter(PythonText.TRIM);
         jinjava.getGlobalContext().registerTag(new Generation());
         jinjava.getGlobalContext().registerTag(new JinjaLoop());
-        jinjava.getGlobalContext().registerFunction(function("raise_exception", String.class));
-        jinjava.getGlobalContext().registerFunction(function("strftime_now", String.class));
+        jinjava.getGlobalContext().registerFunction(function("raise_exception", "raise"));
+        jinjava.getGlobalContext().registerFunction(function("strftime_now", "now"));
     }
 
-    private static ELFunctionDefinition function(String name, Class<?> argument) {
-        String method = name.equals("raise_exception") ? "raise" : "now";
-        return new ELFunctionDefinition("", name, JinjaTemplate.class, method, argument);
+    private static ELFunctionDefinition function(String name, String method) {
+        return new ELFunctionDefinition("", name, JinjaTemplate.class, method, String.class);
     }
 
     /** Whether the template itself says what a model generates. */

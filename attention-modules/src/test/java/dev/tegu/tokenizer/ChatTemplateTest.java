@@ -360,6 +360,17 @@ final class ChatTemplateTest {
         assertEquals("own file<end>", read());
     }
 
+    @Test
+    void marksThatTheConfigurationLeavesOutComeFromTheirMap() throws IOException {
+        Files.writeString(dir.resolve("tokenizer_config.json"), "{\"bos_token\": null}");
+        Files.writeString(
+                dir.resolve("special_tokens_map.json"),
+                "{\"bos_token\": \"<s>\", \"eos_token\": {\"content\": \"<end>\"}}");
+        Files.writeString(dir.resolve("chat_template.jinja"), "{{ bos_token }}a{{ eos_token }}");
+
+        assertEquals("a<end>", read());
+    }
+
     private String read() throws IOException {
         return ChatTemplate.read(dir).render(messages("user", "a"), false);
     }
