@@ -209,4 +209,24 @@ class MeasurementsTest {
             assertEquals(List.of(), objective.batches);
         }
     }
+
+    @Test
+    @DisplayName("a step that is only timed is computed twice, measured once, and changes nothing")
+    void aTimedStepMeasuresToo() throws IOException {
+        try (ScriptedObjective objective = ScriptedObjective.flat()) {
+            TrainingLoop loop =
+                    new TrainingLoop(
+                            data("abcdefgh"),
+                            Optional.of(data("abcdefgh")),
+                            Tiny.transfer("{tokens: 100, gradient_accumulation_steps: 2}"),
+                            3,
+                            new TrainingListener() {});
+
+            double seconds = loop.secondsPerStep(objective, objective.manager);
+
+            assertTrue(seconds > 0);
+            assertEquals(2, objective.batches.size());
+            assertEquals(List.of(1f), objective.measured);
+        }
+    }
 }

@@ -60,8 +60,12 @@ public final class RunReport {
     public static void write(Path run, Path file) throws IOException {
         String page = new RunReport(run).page();
         Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
-        Files.writeString(partial, page);
-        Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
+        try {
+            Files.writeString(partial, page);
+            Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(partial);
+        }
     }
 
     private String page() throws IOException {

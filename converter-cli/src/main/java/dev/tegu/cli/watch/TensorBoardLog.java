@@ -21,6 +21,7 @@ import java.util.function.LongSupplier;
 final class TensorBoardLog implements TrainingListener, AutoCloseable {
     private final Path dir;
     private final LongSupplier nanoTime;
+    private Stage current;
     private EventFile file;
     private long lastTime;
     private long lastTokens;
@@ -39,15 +40,7 @@ final class TensorBoardLog implements TrainingListener, AutoCloseable {
         close();
         lastTime = nanoTime.getAsLong();
         lastTokens = stage.doneSteps() * stage.tokensPerStep();
-        try {
-            file =
-                    EventFile.begin(
-                            dir.resolve(stage.stage()),
-                            stage.doneSteps() + 1,
-                            () -> System.currentTimeMillis() * 1e-3);
-        } catch (IOException e) {
-            throw failed(e);
-        }
+        current = stage;
     }
 
     @Override
@@ -82,6 +75,14 @@ final class TensorBoardLog implements TrainingListener, AutoCloseable {
         Map<String, Double> tagged = new LinkedHashMap<>();
         values.forEach((name, value) -> tagged.put(stage + "/" + name, value));
         try {
+            if (file == null) {
+                // Not before there is something to tell: a stage that is done leaves no more files.
+                file =
+                        EventFile.begin(
+                                dir.resolve(stage),
+                                current.doneSteps() + 1,
+                                () -> System.currentTimeMillis() * 1e-3);
+            }
             file.scalars(step, tagged);
         } catch (IOException e) {
             throw failed(e);

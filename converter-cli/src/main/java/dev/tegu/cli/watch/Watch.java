@@ -4,6 +4,7 @@ import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.distill.metrics.MetricsLog;
 import dev.tegu.distill.metrics.TrainingListener;
+import java.awt.AWTError;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -60,7 +61,7 @@ public final class Watch implements AutoCloseable {
         Path file = root.resolve(RunReport.FILE_NAME);
         try {
             RunReport.write(root, file);
-        } catch (IOException | RuntimeException | LinkageError | java.awt.AWTError e) {
+        } catch (IOException | RuntimeException | LinkageError | AWTError e) {
             console.say(
                     file
                             + ": not written ("

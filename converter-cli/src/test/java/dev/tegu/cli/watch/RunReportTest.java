@@ -12,9 +12,11 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import javax.imageio.ImageIO;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.BeforeEach;
@@ -133,10 +135,10 @@ final class RunReportTest {
 
     @Test
     void aMapOfManyStepsShowsSomeAndTheLast() {
-        List<RunMetrics.Point> points = new java.util.ArrayList<>();
+        List<RunMetrics.Point> points = new ArrayList<>();
         for (int step = 1; step <= 1000; step++) {
             var part = new RunMetrics.Part(1, 1.0 / step);
-            points.add(new RunMetrics.Point(step, step, 1, java.util.Map.of("layers.0", part)));
+            points.add(new RunMetrics.Point(step, step, 1, Map.of("layers.0", part)));
         }
 
         String svg = LayerHeatMap.of(List.of("layers.0"), points).svg(360, "narrow");

@@ -82,15 +82,16 @@ final class TensorBoardLogTest {
         run(new Stage(STAGE, 0, 3, 10), 3);
 
         run(new Stage(STAGE, 2, 3, 10), 3);
+        // done before: nothing to tell, so no third file
+        run(new Stage(STAGE, 3, 3, 10), 3);
 
         List<Event> resumed = EventReader.read(file(STAGE, 2));
         assertEquals(1, resumed.get(1).sessionStatus());
         assertEquals(3, resumed.get(1).step());
         assertEquals(10f, resumed.get(2).scalars().get(STAGE + "/tokens_per_second"));
         assertEquals(5, EventReader.read(file(STAGE, 1)).size());
-        try (Stream<Path> files = Files.list(dir.resolve("lora_finetune"))) {
-            assertEquals(1, files.count());
-        }
+        assertEquals(1, count("lora_finetune"));
+        assertEquals(2, count(STAGE));
     }
 
     private void run(Stage stage, long until) {
@@ -101,6 +102,12 @@ final class TensorBoardLogTest {
                 log.stepFinished(
                         new Step(stage.stage(), step, Losses.of(1.0 / step), 0.01, 10 * step, 1));
             }
+        }
+    }
+
+    private long count(String stage) throws IOException {
+        try (Stream<Path> files = Files.list(dir.resolve(stage))) {
+            return files.count();
         }
     }
 

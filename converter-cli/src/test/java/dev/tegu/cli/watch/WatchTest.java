@@ -57,6 +57,7 @@ final class WatchTest {
         assertTrue(err.toString().contains("report.html: not written ("), err.toString());
         assertTrue(err.toString().contains("scripts/tegu report " + root), err.toString());
         assertEquals(1, Files.readAllLines(root.resolve("metrics.jsonl")).size());
+        assertTrue(Files.notExists(root.resolve(".report.html.partial")));
     }
 
     private void takeSteps(long done, long until) throws IOException {
