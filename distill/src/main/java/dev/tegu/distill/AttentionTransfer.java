@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderLayer;
@@ -91,6 +92,11 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
     /** Name of a layer's parameter group and of its part of the losses. */
     private static String group(int layer) {
         return "layers." + layer;
+    }
+
+    @Override
+    public boolean needsLossScaling() {
+        return model.dtype() == DType.F16;
     }
 
     @Override
