@@ -25,6 +25,7 @@ public record Experiment(ExperimentConfig config, AttentionSpec method) {
                         config.output(),
                         config.seed(),
                         config.device(),
+                        config.dtype(),
                         config.data(),
                         config.attentionTransfer(),
                         config.loraFinetune(),

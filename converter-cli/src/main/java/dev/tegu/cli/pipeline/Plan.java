@@ -9,9 +9,9 @@ import dev.tegu.distill.Objective;
 import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.metrics.TrainingListener;
-import dev.tegu.engine.Engines;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.MemoryType;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
@@ -50,12 +50,7 @@ public final class Plan {
         Path teacher = Path.of(config.teacher());
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             ModelWriter.student(files, experiment.method(), config.seed());
-            try (DecoderModel model =
-                            DecoderModel.load(
-                                    files,
-                                    Training.studentConfig(files, experiment),
-                                    Engines.device(config.device()),
-                                    config.seed());
+            try (DecoderModel model = Training.load(files, experiment);
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
                 long linear = 0;
                 long added = 0;
@@ -66,6 +61,7 @@ public final class Plan {
                 line(
                         "method: %d of %d layers linearized, %,d new parameters",
                         linear, model.layers().size(), added);
+                line("weights: %s in memory", MemoryType.nameOf(model.dtype()));
                 if (config.data().isPresent()) {
                     TrainingData data = TrainingData.load(config.data().get(), tokenizer);
                     line("data: %s", data);

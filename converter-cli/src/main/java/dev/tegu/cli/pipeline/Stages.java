@@ -2,14 +2,15 @@ package dev.tegu.cli.pipeline;
 
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.config.InvalidValueException;
 import dev.tegu.distill.AttentionTransfer;
 import dev.tegu.distill.LoraFinetuneSettings;
 import dev.tegu.distill.NextToken;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.lora.LoraAdapters;
-import dev.tegu.lora.LoraSettings;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelConfig;
 import java.io.IOException;
 import java.util.Optional;
 
@@ -46,17 +47,26 @@ final class Stages {
             return Optional.empty();
         }
         LoraFinetuneSettings settings = config.loraFinetune().get();
-        LoraAdapters adapters =
-                LoraAdapters.create(
-                        model,
-                        new LoraSettings(
-                                settings.r(), settings.loraAlpha(), settings.targetModules()),
-                        config.seed());
-        visitor.stage(
-                new NextToken(
-                        "lora_finetune", model, adapters.parameters(), settings.loraDropout()),
-                settings,
-                settings.training());
-        return Optional.of(adapters);
+        Optional<LoraAdapters> adapters =
+                settings.trainsAdapters()
+                        ? Optional.of(
+                                LoraAdapters.create(model, settings.adapters(), config.seed()))
+                        : Optional.empty();
+        visitor.stage(NextToken.finetune(settings, model, adapters), settings, settings.training());
+        return adapters;
+    }
+
+    /**
+     * Refuses stages that do not fit the model, before it is loaded.
+     *
+     * @param model with the student's attention
+     * @throws InvalidValueException at a key of a stage
+     */
+    static void check(ExperimentConfig config, ModelConfig model) {
+        try {
+            config.loraFinetune().ifPresent(s -> NextToken.checkFinetune(s, model));
+        } catch (InvalidValueException e) {
+            throw new InvalidValueException("lora_finetune." + e.key(), e.getMessage());
+        }
     }
 }

@@ -1,12 +1,12 @@
 package dev.tegu.cli.pipeline;
 
-import ai.djl.Device;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.TrainingConsole;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.config.ConfigBinder;
+import dev.tegu.distill.LoraFinetuneSettings;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
@@ -55,28 +55,39 @@ public final class Training {
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             // Made first: it refuses what cannot become a student before anything is computed.
             ModelWriter writer = ModelWriter.student(files, experiment.method(), config.seed());
-            Device device = Engines.device(config.device());
-            try (DecoderModel model =
-                            DecoderModel.load(
-                                    files,
-                                    studentConfig(files, experiment),
-                                    device,
-                                    config.seed());
+            try (DecoderModel model = load(files, experiment);
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
                 StageRuns stages = new StageRuns(run, model, tokenizer);
                 run.begin();
                 Optional<LoraAdapters> adapters = Stages.each(experiment, model, stages::train);
                 writer.parameters(model);
+                if (config.loraFinetune().filter(LoraFinetuneSettings::trainsWeights).isPresent()) {
+                    writer.weights(model);
+                }
                 adapters.ifPresent(a -> a.addTo(writer));
                 writer.write(run.student());
             }
         }
     }
 
-    /** The teacher with the experiment's attention. */
-    static ModelConfig studentConfig(HuggingFaceDirectory files, Experiment experiment) {
-        return ModelConfig.parse(files.config(), files.path().resolve("config.json").toString())
-                .withLinearAttention(Optional.of(experiment.method()));
+    /**
+     * The teacher with the experiment's attention, its weights in the experiment's type.
+     *
+     * @throws dev.tegu.config.InvalidValueException if a stage does not fit the model
+     */
+    static DecoderModel load(HuggingFaceDirectory files, Experiment experiment) throws IOException {
+        ExperimentConfig config = experiment.config();
+        ModelConfig student =
+                ModelConfig.parse(files.config(), files.path().resolve("config.json").toString())
+                        .withLinearAttention(Optional.of(experiment.method()));
+        Stages.check(config, student);
+        return DecoderModel.load(
+                files,
+                student,
+                Engines.device(config.device()),
+                config.seed(),
+                config.dtype().of(files, student),
+                config.loraFinetune().filter(LoraFinetuneSettings::trainsWeights).isPresent());
     }
 
     /** Data and checkpoints that the stages share. */
@@ -124,6 +135,7 @@ public final class Training {
             identity.put("teacher", experiment.config().teacher());
             identity.put("method", ConfigBinder.toMap(experiment.method()).toString());
             identity.put(objective.stage(), ConfigBinder.toMap(block).toString());
+            identity.put("dtype", model.dtype().name());
             identity.put("seed", String.valueOf(experiment.config().seed()));
             DataSettings data = experiment.config().data().orElseThrow();
             for (String file : data.train()) {
