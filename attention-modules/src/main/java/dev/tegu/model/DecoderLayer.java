@@ -3,8 +3,6 @@ package dev.tegu.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionState;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.engine.TorchScript;
@@ -12,6 +10,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * One layer: the frozen weights, which teacher and student share, and the student's attention.
@@ -21,6 +20,7 @@ import java.util.Optional;
  */
 public final class DecoderLayer {
     private final TorchScript script;
+    private final Map<String, NDArray> frozen;
     private final Map<String, NDArray> weights;
     private final Map<String, NDArray> parameters;
     private final Map<String, NDArray> constants;
@@ -34,6 +34,7 @@ public final class DecoderLayer {
             Map<String, NDArray> constants,
             Optional<LinearAttention> attention) {
         this.script = script;
+        this.frozen = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
         this.weights = new LinkedHashMap<>(weights);
         this.parameters = new LinkedHashMap<>(parameters);
         this.constants = new LinkedHashMap<>(constants);
@@ -121,6 +122,12 @@ public final class DecoderLayer {
         weights.remove("lora_dropout");
     }
 
+    /** Whether autograd follows a weight, adapter or new parameter of this layer. */
+    public boolean isTrained() {
+        return Stream.concat(weights.values().stream(), parameters.values().stream())
+                .anyMatch(NDArray::hasGradient);
+    }
+
     /**
      * Takes the window's branch out of the student's attention over whole sequences from now on:
      * what {@link LinearAttention} gives without {@link LinearAttention.Branch#WINDOW}.
@@ -149,8 +156,12 @@ public final class DecoderLayer {
      * @param hidden residual stream, [B, T, M]
      */
     public Projected project(NDArray hidden) {
+        return project(hidden, weights);
+    }
+
+    private Projected project(NDArray hidden, Map<String, NDArray> given) {
         NDList out =
-                script.call("project", new TorchScript.Arguments().add(hidden).add("w", weights));
+                script.call("project", new TorchScript.Arguments().add(hidden).add("w", given));
         return new Projected(out.get(0), out.get(1), out.get(2), out.get(3));
     }
 
@@ -160,9 +171,13 @@ public final class DecoderLayer {
      * @return residual stream after the layer
      */
     public NDArray finish(NDArray hidden, NDArray attended) {
+        return finish(hidden, attended, weights);
+    }
+
+    private NDArray finish(NDArray hidden, NDArray attended, Map<String, NDArray> given) {
         return script.call(
                         "finish",
-                        new TorchScript.Arguments().add(hidden).add(attended).add("w", weights))
+                        new TorchScript.Arguments().add(hidden).add(attended).add("w", given))
                 .get(0);
     }
 
@@ -182,11 +197,9 @@ public final class DecoderLayer {
         }
     }
 
-    /** No tokens of the shape of some: [B, K, T, D] to [B, K, 0, D]. */
-    static NDArray nothing(NDArray tokens) {
-        long[] shape = tokens.getShape().getShape().clone();
-        shape[2] = 0;
-        return tokens.getManager().zeros(new Shape(shape), DataType.FLOAT32);
+    /** No tokens of the shape and type of some: [B, K, T, D] to [B, K, 0, D]. */
+    NDArray nothing(NDArray tokens) {
+        return script.call("nothing", new TorchScript.Arguments().add(tokens)).get(0);
     }
 
     /** The same, after the tokens of a cache; results: output, all keys (rotated), all values. */
@@ -317,6 +330,21 @@ public final class DecoderLayer {
             NDArray attended = attention.isPresent() ? linear(in, places) : softmax(in, places);
             NDArray out = finish(hidden, attended);
             return scope.ret(out);
+        }
+    }
+
+    /**
+     * The whole layer as the teacher has it: the same frozen weights, softmax attention, no
+     * adapters; arguments and result as of {@link #forward(NDArray, Places)}.
+     *
+     * @param places with {@link Places#visible} where padding or texts need it
+     */
+    public NDArray teacher(NDArray hidden, Places places) {
+        NDManager owner = hidden.getManager();
+        try (NDManager scope = owner.newSubManager()) {
+            scope.tempAttachAll(hidden);
+            Projected in = project(hidden, frozen);
+            return scope.ret(finish(hidden, softmax(in, places), frozen));
         }
     }
 }

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.LinearAttention;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.engine.TorchScript;
 import java.io.IOException;
@@ -22,6 +23,7 @@ import java.util.Set;
  */
 public final class DecoderModel implements LanguageModel, AutoCloseable {
     private final ModelConfig config;
+    private final DType dtype;
     private final NDManager manager;
     private final TorchScript script;
     private final List<LinearAttention> kernels = new ArrayList<>();
@@ -34,11 +36,13 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
 
     DecoderModel(
             ModelConfig config,
+            DType dtype,
             NDManager manager,
             ModelLoader.WeightSource source,
             Set<LinearAttention.Branch> ablated)
             throws IOException {
         this.config = config;
+        this.dtype = dtype;
         this.manager = manager;
         AttentionShape shape = config.shape();
         this.script = ModelLoader.script(config);
@@ -94,7 +98,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(dir)) {
             ModelConfig config =
                     ModelConfig.parse(files.config(), dir.resolve("config.json").toString());
-            return ModelLoader.load(files, config, device, 0, ablated);
+            return ModelLoader.load(files, config, device, 0, ablated, DType.F32, false);
         }
     }
 
@@ -107,7 +111,27 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     public static DecoderModel load(
             HuggingFaceDirectory files, ModelConfig config, Device device, long seed)
             throws IOException {
-        return ModelLoader.load(files, config, device, seed, Set.of());
+        return load(files, config, device, seed, DType.F32, false);
+    }
+
+    /**
+     * The same with frozen weights of another type: bfloat16 or float16 take half the memory. All
+     * that is new is float32 still.
+     *
+     * @param dtype F32, BF16 or F16
+     * @param trainsWeights whether the weights are going to change, too: they are a copy then where
+     *     they could be the mapped file
+     * @throws dev.tegu.checkpoint.CheckpointException also if a weight is too large for the type
+     */
+    public static DecoderModel load(
+            HuggingFaceDirectory files,
+            ModelConfig config,
+            Device device,
+            long seed,
+            DType dtype,
+            boolean trainsWeights)
+            throws IOException {
+        return ModelLoader.load(files, config, device, seed, Set.of(), dtype, trainsWeights);
     }
 
     /** A model with random weights (normal, 0.02, as transformers initializes), to be trained. */
@@ -119,6 +143,11 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     /** What the model is made of. */
     public ModelConfig config() {
         return config;
+    }
+
+    /** Type of the frozen weights in memory: F32, BF16 or F16. */
+    public DType dtype() {
+        return dtype;
     }
 
     /** Owner of the weights; lives as long as the model. */
@@ -159,7 +188,8 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return places(batch, true);
     }
 
-    private DecoderLayer.Places places(TokenBatch batch, boolean forSoftmax) {
+    /** The same for layers of which none or some are softmax. */
+    public DecoderLayer.Places places(TokenBatch batch, boolean forSoftmax) {
         Positions.Placed placed = positions.place(batch, 0, Optional.empty(), forSoftmax);
         placed.rows().ifPresent(Rows::close);
         return placed.places();
@@ -187,9 +217,30 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return hidden;
     }
 
+    /**
+     * Reads texts as the teacher does, whose weights are the frozen ones: softmax attention in
+     * every layer, no adapters.
+     *
+     * @return as of {@link #forward(TokenBatch)}
+     */
+    public NDArray teacher(TokenBatch batch) {
+        DecoderLayer.Places places = places(batch, true);
+        NDArray hidden = embed(batch.ids());
+        for (DecoderLayer layer : layers) {
+            NDArray next = layer.teacher(hidden, places);
+            hidden.close();
+            hidden = next;
+        }
+        return hidden;
+    }
+
     /** Whether any layer's attention is softmax. */
-    boolean hasSoftmax() {
+    public boolean hasSoftmax() {
         return hasSoftmax;
+    }
+
+    TorchScript script() {
+        return script;
     }
 
     Positions positions() {

@@ -222,8 +222,7 @@ public final class DecoderState implements AutoCloseable {
             LayerState.Softmax cache =
                     before instanceof LayerState.Softmax softmax
                             ? softmax
-                            : new LayerState.Softmax(
-                                    DecoderLayer.nothing(in.k()), DecoderLayer.nothing(in.v()));
+                            : new LayerState.Softmax(layer.nothing(in.k()), layer.nothing(in.v()));
             NDList result = layer.softmax(in, places, cache.k(), cache.v());
             after = new LayerState.Softmax(result.get(1), result.get(2));
             output = result.get(0);

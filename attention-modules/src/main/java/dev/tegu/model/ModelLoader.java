@@ -9,13 +9,13 @@ import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.GateSpec;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.config.Nearest;
 import dev.tegu.engine.Engines;
 import dev.tegu.engine.TorchScript;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -34,7 +34,7 @@ final class ModelLoader {
         AttentionShape shape = config.shape();
         return TorchScript.load(
                 DecoderModel.class,
-                "decoder.py",
+                List.of("decoder.py", "token_losses.py"),
                 Map.of(
                         "eps", config.normEps(),
                         "hidden_act", config.hiddenAct(),
@@ -75,24 +75,27 @@ final class ModelLoader {
             ModelConfig config,
             Device device,
             long seed,
-            Set<LinearAttention.Branch> ablated)
+            Set<LinearAttention.Branch> ablated,
+            DType dtype,
+            boolean trainsWeights)
             throws IOException {
         check(files, config);
         NDManager manager = Engines.newManager(device);
-        try {
+        try (WeightReader weights = new WeightReader(manager, dtype, trainsWeights)) {
             return new DecoderModel(
                     config,
+                    dtype,
                     manager,
                     entry -> {
                         if (entry.parameter().isPresent() && !files.has(entry.name())) {
                             return start(manager, entry, seed);
                         }
+                        if (entry.parameter().isEmpty()) {
+                            return weights.read(files, entry.name());
+                        }
                         TensorInfo info = files.info(entry.name());
-                        ByteBuffer bytes = files.map(entry.name());
-                        long[] shape = info.dimensions();
-                        return entry.parameter().isPresent()
-                                ? TensorCodec.decodeWritable(manager, bytes, info.dtype(), shape)
-                                : TensorCodec.decode(manager, bytes, info.dtype(), shape);
+                        return TensorCodec.decodeWritable(
+                                manager, files.map(entry.name()), info.dtype(), info.dimensions());
                     },
                     ablated);
         } catch (IOException | RuntimeException e) {
@@ -107,6 +110,7 @@ final class ModelLoader {
         AttentionParameter.Init normal = AttentionParameter.normal(0.02);
         return new DecoderModel(
                 config,
+                DType.F32,
                 manager,
                 entry -> {
                     if (entry.parameter().isPresent()) {

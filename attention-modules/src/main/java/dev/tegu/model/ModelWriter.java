@@ -107,11 +107,13 @@ public final class ModelWriter {
      *
      * @param config config.json that describes it; not changed
      * @param dtype type of the weights: F32, BF16 or F16
-     * @throws IllegalArgumentException if {@code config} describes another model
+     * @throws IllegalArgumentException if {@code config} describes another model, or the weights in
+     *     memory are not float32
      */
     public static ModelWriter of(DecoderModel model, ObjectNode config, DType dtype) {
         ModelWriter writer = new ModelWriter(config.deepCopy(), CONFIG, Optional.empty());
         writer.requireSame(model);
+        requireFloat32(model);
         writer.writeDType(dtype);
         List<NDArray> ends = model.ends();
         writer.put(writer.layout.embedding(), ends.get(0), dtype);
@@ -141,6 +143,35 @@ public final class ModelWriter {
                     put(entry, layer.parameters().get(entry.role()), DType.F32);
                 });
         return this;
+    }
+
+    /**
+     * Takes the weights from a trained model instead of the directory that is copied; each keeps
+     * the type that it has there.
+     *
+     * @param trained its weights are float32
+     * @throws IllegalArgumentException if the model is another one than is written
+     */
+    public ModelWriter weights(DecoderModel trained) {
+        requireSame(trained);
+        requireFloat32(trained);
+        HuggingFaceDirectory from = source.orElseThrow();
+        List<NDArray> ends = trained.ends();
+        put(layout.embedding(), ends.get(0), from);
+        put(layout.norm(), ends.get(1), from);
+        // a tied head that stands in the file nevertheless must not stay behind
+        if (from.has(layout.head().name())) {
+            put(layout.head(), ends.get(2), from);
+        }
+        for (int i = 0; i < model.numLayers(); i++) {
+            Map<String, NDArray> weights = trained.layers().get(i).weights();
+            layout.layer(i).forEach(entry -> put(entry, weights.get(entry.role()), from));
+        }
+        return this;
+    }
+
+    private void put(ModelLayout.Entry entry, NDArray tensor, HuggingFaceDirectory from) {
+        put(entry, tensor, from.info(entry.name()).dtype());
     }
 
     /**
@@ -301,17 +332,18 @@ public final class ModelWriter {
         }
     }
 
+    private static void requireFloat32(DecoderModel model) {
+        if (model.dtype() != DType.F32) {
+            throw new IllegalArgumentException(
+                    "weights are written from float32, the model's are " + model.dtype());
+        }
+    }
+
     /**
      * Keeps the source's spelling; {@code torch_dtype} is the one that old and new programs read.
      */
     private void writeDType(DType type) {
-        String name =
-                switch (type) {
-                    case F32 -> "float32";
-                    case BF16 -> "bfloat16";
-                    case F16 -> "float16";
-                    default -> throw new IllegalArgumentException(type + " is no type of weights");
-                };
+        String name = MemoryType.nameOf(type);
         if (config.has("dtype")) {
             config.put("dtype", name);
         }

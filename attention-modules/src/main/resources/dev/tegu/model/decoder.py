@@ -155,6 +155,10 @@
       a = a.masked_fill((p["mask"] == 0).unsqueeze(1).unsqueeze(3), 0.0)
     return [a, k, v]
 
+  def nothing(self, tokens: Tensor) -> Tensor:
+    # [B, K, T, D] -> [B, K, 0, D]
+    return tokens[:, :, :0].clone()
+
   def embed(self, ids: Tensor, table: Tensor) -> Tensor:
     return torch.embedding(table, ids)
 

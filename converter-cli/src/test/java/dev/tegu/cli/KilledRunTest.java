@@ -24,7 +24,7 @@ final class KilledRunTest {
     /** Kills within the time that a start takes, before any step. */
     private static final int STARTS = 3;
 
-    /** Kills in steps and checkpoints of both stages. */
+    /** Kills in steps and checkpoints of the three stages. */
     private static final int STEPS = 16;
 
     /** Kills while the student is written, and while it is exported. */
@@ -46,6 +46,8 @@ final class KilledRunTest {
                         output: DIR/NAME
                         device: cpu
                         data: {train: [DIR/text.txt], validation: [DIR/text.txt], sequence_length: 32}
+                        matrix_orientation: {tokens: 256, sequence_length: 16, batch_size: 1,
+                          gradient_accumulation_steps: 2, log_every: 1, save_every: 1}
                         attention_transfer: {tokens: 2560, batch_size: 1,
                           gradient_accumulation_steps: 2, log_every: 3, save_every: 2,
                           validate_every: 5, keep_best: true, scheduler: plateau}

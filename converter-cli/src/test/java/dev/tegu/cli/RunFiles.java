@@ -15,14 +15,21 @@ import java.util.stream.Stream;
 final class RunFiles {
     private RunFiles() {}
 
-    /** Bytes of every file by its name, but for the settings, which hold the output's name. */
+    /**
+     * Bytes of every file by its name, but for the settings and the report, which hold the output's
+     * name, and TensorBoard's files, which hold times.
+     */
     static Map<String, String> of(Path output) throws IOException {
         Map<String, String> all = new TreeMap<>();
         try (Stream<Path> walk = Files.walk(output)) {
             for (Path file : walk.filter(Files::isRegularFile).toList()) {
                 String name = output.relativize(file).toString();
                 boolean isText = name.endsWith(".jsonl") || name.endsWith(".json");
-                if (!name.equals("config.effective.yaml")) {
+                boolean isItsOwn =
+                        name.equals("config.effective.yaml")
+                                || name.equals("report.html")
+                                || name.startsWith("tensorboard");
+                if (!isItsOwn) {
                     all.put(
                             name,
                             isText
@@ -40,7 +47,11 @@ final class RunFiles {
     static List<String> state(Path output) throws IOException {
         List<String> state = new ArrayList<>();
         for (String folder :
-                List.of("", "checkpoints/attention_transfer", "checkpoints/lora_finetune")) {
+                List.of(
+                        "",
+                        "checkpoints/matrix_orientation",
+                        "checkpoints/attention_transfer",
+                        "checkpoints/lora_finetune")) {
             try (Stream<Path> files = Files.list(output.resolve(folder))) {
                 files.forEach(file -> state.add(file.getFileName().toString()));
             } catch (NoSuchFileException e) {

@@ -3,6 +3,7 @@ package dev.tegu.distill;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderModel;
 import java.util.List;
@@ -115,6 +116,11 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
     @Override
     public List<ParameterGroup> groups() {
         return walk.groups();
+    }
+
+    @Override
+    public boolean needsLossScaling() {
+        return model.dtype() == DType.F16;
     }
 
     @Override

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.TokenBatch;
@@ -27,6 +28,7 @@ import java.util.Optional;
 public final class MatrixOrientation implements Objective, AutoCloseable {
     static final String STAGE = "matrix_orientation";
 
+    private final DecoderModel model;
     private final MatrixOrientationSettings settings;
     private final TeacherForcing walk;
     private final TorchScript script;
@@ -36,6 +38,7 @@ public final class MatrixOrientation implements Objective, AutoCloseable {
      * @throws dev.tegu.config.InvalidValueException if the settings do not fit the model
      */
     public MatrixOrientation(DecoderModel model, MatrixOrientationSettings settings) {
+        this.model = model;
         this.settings = settings;
         this.walk =
                 new TeacherForcing(
@@ -53,6 +56,11 @@ public final class MatrixOrientation implements Objective, AutoCloseable {
     @Override
     public List<ParameterGroup> groups() {
         return walk.groups();
+    }
+
+    @Override
+    public boolean needsLossScaling() {
+        return model.dtype() == DType.F16;
     }
 
     @Override

@@ -21,6 +21,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Native arrays do not pile up: after each step there are as many as after the one before. */
 final class LiveArraysTest {
@@ -64,10 +66,8 @@ final class LiveArraysTest {
         try (DecoderModel model = Tiny.student(1, Tiny.method("lolcats", "[]"))) {
             LoraSettings settings = new LoraSettings(2, 4, List.of("q_proj", "o_proj"));
             LoraAdapters adapters = LoraAdapters.create(model, settings, 1);
-            assertLevel(
-                    model,
-                    new NextToken("lora_finetune", model, adapters.parameters(), 0.1),
-                    STEPS);
+            NextToken objective = new NextToken("lora_finetune", model, adapters.parameters(), 0.1);
+            assertLevel(model, objective, STEPS);
         }
     }
 
@@ -75,6 +75,21 @@ final class LiveArraysTest {
     void pretrainingLeavesNoArraysBehind() throws IOException {
         try (DecoderModel model = Tiny.base(1)) {
             assertLevel(model, NextToken.overAllWeights("pretrain", model), STEPS);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void distillationLeavesNoArraysBehind(boolean checkpointing) throws IOException {
+        try (DecoderModel model = Tiny.student(2, Tiny.method("lizard", "[1]"))) {
+            NextToken objective =
+                    Stage2.objective(
+                            model,
+                            "{tokens: 1, kl_weight: 1.0, lora_dropout: 0.1, trains: [lora,"
+                                    + " feature_map], gradient_checkpointing: "
+                                    + checkpointing
+                                    + "}");
+            assertLevel(model, objective, STEPS);
         }
     }
 
@@ -93,7 +108,9 @@ final class LiveArraysTest {
                 Tiny.transfer(
                         "{tokens: "
                                 + steps * Tiny.LENGTH
-                                + ", batch_size: 1, log_every: 1, validate_every: 100}");
+                                + ", batch_size: 1, log_every: 1, validate_every: "
+                                + steps / 10
+                                + "}");
 
         new TrainingLoop(Tiny.data(dir), Optional.of(Tiny.data(dir)), settings, 3, count)
                 .run(objective, model.manager(), new StageCheckpoints(dir.resolve("a"), Map.of()));

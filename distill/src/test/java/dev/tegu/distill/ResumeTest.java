@@ -43,6 +43,22 @@ final class ResumeTest {
 
     /** What is trained. */
     private enum Stage {
+        MATRIX_ORIENTATION {
+            @Override
+            DecoderModel model() throws IOException {
+                return Tiny.student(2, Tiny.method("hedgehog", "[]"));
+            }
+
+            @Override
+            void train(DecoderModel model, Training training) throws IOException {
+                try (MatrixOrientation orientation =
+                        new MatrixOrientation(
+                                model,
+                                Tiny.stage0("{tokens: 1, sequence_length: " + Tiny.LENGTH + "}"))) {
+                    training.run(orientation);
+                }
+            }
+        },
         ATTENTION_TRANSFER {
             @Override
             DecoderModel model() throws IOException {

@@ -215,4 +215,45 @@ class WindowDropoutTest {
         }
         return losses;
     }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void stage2DropsWindowsWhileItTrainsAndMeasuresWithThem(boolean checkpointing)
+            throws IOException {
+        String more = ", gradient_checkpointing: " + checkpointing + "}";
+        try (DecoderModel model = Tiny.student(2, Tiny.method("lolcats", "[]"));
+                DecoderModel other = Tiny.student(2, Tiny.method("lolcats", "[]"))) {
+            NextToken plain = Stage2.objective(other, "{tokens: 1" + more);
+            other.layers().forEach(DecoderLayer::dropWindow);
+            Map<String, float[]> expected = Stage2.gradients(plain, at(0, 2));
+            NextToken dropping =
+                    Stage2.objective(model, "{tokens: 1, window_dropout: [1.0, 0.0]" + more);
+            Map<String, float[]> dropped = Stage2.gradients(dropping, at(0, 2));
+            Map<String, float[]> later = Stage2.gradients(dropping, at(1, 2));
+            double measured = Stage2.loss(dropping).total();
+            model.layers().forEach(DecoderLayer::dropWindow);
+            double without = Stage2.loss(dropping).total();
+            WindowDropout.end(model);
+
+            assertNotEquals(without, measured);
+            for (String name : dropped.keySet()) {
+                assertArrayEquals(expected.get(name), dropped.get(name), name);
+                assertFalse(Arrays.equals(dropped.get(name), later.get(name)), name);
+            }
+        }
+    }
+
+    @Test
+    void stage2RefusesAMethodWithoutAWindow() throws IOException {
+        try (DecoderModel model = Tiny.student(1, Tiny.method("hedgehog", "[]"))) {
+            InvalidValueException e =
+                    assertThrows(
+                            InvalidValueException.class,
+                            () ->
+                                    NextToken.checkFinetune(
+                                            Stage2.settings("{tokens: 1, window_dropout: [0.5]}"),
+                                            model.config()));
+            assertEquals("lora_finetune.window_dropout", e.key());
+        }
+    }
 }

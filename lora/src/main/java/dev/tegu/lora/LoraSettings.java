@@ -12,21 +12,29 @@ import java.util.Set;
  *
  * @param r rank of the adapters, at least 1
  * @param loraAlpha scale before the division by r, above 0
- * @param targetModules linear maps that get an adapter, in every layer; at least one, none twice
+ * @param targetModules linear maps that get an adapter; at least one, none twice
+ * @param layersToTransform numbers of the layers that get adapters, none twice; empty: all
  * @see <a href="https://arxiv.org/abs/2106.09685">LoRA, section 4.1</a>
  */
 public record LoraSettings(
         @Default("8") int r,
         @Default("16.0") double loraAlpha,
-        @Default("[q_proj, k_proj, v_proj, o_proj]") List<String> targetModules) {
+        @Default("[q_proj, k_proj, v_proj, o_proj]") List<String> targetModules,
+        @Default("[]") List<Integer> layersToTransform) {
 
     /** The linear maps of a layer that can have an adapter. */
     public static final List<String> MODULES =
             List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
+    /** Adapters in every layer. */
+    public LoraSettings(int r, double loraAlpha, List<String> targetModules) {
+        this(r, loraAlpha, targetModules, List.of());
+    }
+
     /** Refuses values out of range and unknown modules. */
     public LoraSettings {
         targetModules = List.copyOf(targetModules);
+        layersToTransform = List.copyOf(layersToTransform);
         if (r < 1) {
             throw new InvalidValueException("r", "must be at least 1, found " + r);
         }
@@ -49,6 +57,34 @@ public record LoraSettings(
             throw new InvalidValueException(
                     "target_modules", "must be one or more names, none twice: " + targetModules);
         }
+        if (layersToTransform.stream().anyMatch(layer -> layer < 0)
+                || Set.copyOf(layersToTransform).size() < layersToTransform.size()) {
+            throw new InvalidValueException(
+                    "layers_to_transform",
+                    "must be numbers of layers, 0 or more, none twice: " + layersToTransform);
+        }
+    }
+
+    /**
+     * Refuses layers that a model does not have.
+     *
+     * @throws InvalidValueException at {@code layers_to_transform}
+     */
+    public void checkLayers(int numLayers) {
+        for (int layer : layersToTransform) {
+            if (layer >= numLayers) {
+                throw new InvalidValueException(
+                        "layers_to_transform",
+                        "the model has no layer "
+                                + layer
+                                + ", its layers are 0 to "
+                                + (numLayers - 1));
+            }
+        }
+    }
+
+    boolean transforms(int layer) {
+        return layersToTransform.isEmpty() || layersToTransform.contains(layer);
     }
 
     /** The factor before B A x. */

@@ -17,11 +17,20 @@ import java.util.List;
 record LoraTarget(int layer, String role, String weight, long in, long out) {
     private static final String WEIGHT = ".weight";
 
-    /** Every target of a model, by layer and then in the order of the layer's linear maps. */
+    /**
+     * Every target of a model, by layer and then in the order of the layer's linear maps.
+     *
+     * @throws dev.tegu.config.InvalidValueException if the settings name a layer that the model
+     *     does not have
+     */
     static List<LoraTarget> of(ModelConfig model, LoraSettings settings) {
+        settings.checkLayers(model.numLayers());
         ModelLayout layout = new ModelLayout(model);
         List<LoraTarget> targets = new ArrayList<>();
         for (int layer = 0; layer < model.numLayers(); layer++) {
+            if (!settings.transforms(layer)) {
+                continue;
+            }
             for (ModelLayout.Entry entry : layout.layer(layer)) {
                 String role = entry.role().replace(WEIGHT, "");
                 if (entry.role().endsWith(WEIGHT) && settings.targetModules().contains(role)) {

@@ -30,7 +30,6 @@ final class PeftConfig {
                     "exclude_modules",
                     "layer_replication",
                     "layers_pattern",
-                    "layers_to_transform",
                     "modules_to_save",
                     "rank_pattern",
                     "target_parameters",
@@ -51,7 +50,12 @@ final class PeftConfig {
         json.put("inference_mode", true);
         json.put("init_lora_weights", true);
         json.putNull("layers_pattern");
-        json.putNull("layers_to_transform");
+        if (settings.layersToTransform().isEmpty()) {
+            json.putNull("layers_to_transform");
+        } else {
+            ArrayNode layers = json.putArray("layers_to_transform");
+            settings.layersToTransform().forEach(layers::add);
+        }
         double alpha = settings.loraAlpha();
         if (alpha == Math.rint(alpha) && alpha < Integer.MAX_VALUE) {
             // PEFT declares it an integer.
@@ -82,15 +86,14 @@ final class PeftConfig {
         EXPECTED.forEach(
                 (key, value) -> {
                     JsonNode found = json.path(key);
-                    boolean isAbsent = found.isMissingNode() || found.isNull();
-                    if (!isAbsent && !found.asText().equals(value)) {
+                    if (!isNothing(found) && !found.asText().equals(value)) {
                         faults.add("`" + key + "` is " + found + ", only `" + value + "` works");
                     }
                 });
         for (String key : EMPTY) {
             JsonNode found = json.path(key);
             boolean isEmpty = found.isContainerNode() && found.isEmpty();
-            if (!found.isMissingNode() && !found.isNull() && !isEmpty) {
+            if (!isNothing(found) && !isEmpty) {
                 faults.add("`" + key + "` is " + found + ", only an empty one works");
             }
         }
@@ -105,6 +108,17 @@ final class PeftConfig {
         if (!json.path("target_modules").isArray()) {
             faults.add("`target_modules` is not a list of names");
         }
+        List<Integer> layers = new ArrayList<>();
+        JsonNode transformed = json.path("layers_to_transform");
+        boolean isOne = !transformed.isArray() && !isNothing(transformed);
+        // PEFT takes one number for a list of one
+        for (JsonNode layer : isOne ? List.of(transformed) : transformed) {
+            if (layer.isInt()) {
+                layers.add(layer.intValue());
+            } else {
+                faults.add("`layers_to_transform` holds " + layer + ", no layer's number");
+            }
+        }
         if (!faults.isEmpty()) {
             faults.sort(null);
             throw new CheckpointException(
@@ -112,9 +126,16 @@ final class PeftConfig {
         }
         try {
             return new LoraSettings(
-                    json.get("r").intValue(), json.get("lora_alpha").doubleValue(), modules);
+                    json.get("r").intValue(),
+                    json.get("lora_alpha").doubleValue(),
+                    modules,
+                    layers);
         } catch (InvalidValueException e) {
             throw new CheckpointException(source + ": `" + e.key() + "`: " + e.getMessage(), e);
         }
+    }
+
+    private static boolean isNothing(JsonNode value) {
+        return value.isMissingNode() || value.isNull();
     }
 }

@@ -8,6 +8,7 @@ import dev.tegu.checkpoint.StagedDirectory;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
+import dev.tegu.config.InvalidValueException;
 import dev.tegu.model.ModelConfig;
 import dev.tegu.model.TensorCodec;
 import java.io.IOException;
@@ -52,7 +53,7 @@ final class PeftDirectory implements AutoCloseable {
                     dir + ": no " + PeftConfig.FILE_NAME + "; give a folder with PEFT's adapters");
         }
         LoraSettings settings = PeftConfig.read(StrictJson.read(config), config.toString());
-        List<LoraTarget> targets = LoraTarget.of(model, settings);
+        List<LoraTarget> targets = targets(model, settings, config);
         SafetensorsFile file = SafetensorsFile.open(dir.resolve(WEIGHTS));
         try {
             check(file, settings, targets);
@@ -60,6 +61,14 @@ final class PeftDirectory implements AutoCloseable {
         } catch (RuntimeException e) {
             file.close();
             throw e;
+        }
+    }
+
+    private static List<LoraTarget> targets(ModelConfig model, LoraSettings settings, Path config) {
+        try {
+            return LoraTarget.of(model, settings);
+        } catch (InvalidValueException e) {
+            throw new CheckpointException(config + ": `" + e.key() + "`: " + e.getMessage(), e);
         }
     }
 

@@ -74,8 +74,10 @@ class PeftConfigTest {
                 "rank_pattern | {\"q_proj\": 4} | `rank_pattern` is {\"q_proj\":4}, only an empty",
                 "alpha_pattern | {\"q_proj\": 4} | `alpha_pattern` is",
                 "modules_to_save | [\"lm_head\"] | `modules_to_save` is [\"lm_head\"]",
-                "layers_to_transform | [1] | `layers_to_transform` is [1]",
-                "layers_to_transform | 0 | `layers_to_transform` is 0",
+                "layers_to_transform | [0.5] | `layers_to_transform` holds 0.5, no layer's number",
+                "layers_to_transform | \"0\" | `layers_to_transform` holds \"0\", no layer's",
+                "layers_to_transform | [-1] | `layers_to_transform`: must be numbers of layers",
+                "layers_to_transform | [1, 1] | `layers_to_transform`: must be numbers of layers",
                 "r | 8.5 | `r` is not a whole number",
                 "r | 0 | `r`: must be at least 1",
                 "lora_alpha | null | `lora_alpha` is not a number",
@@ -92,6 +94,29 @@ class PeftConfigTest {
 
         assertTrue(e.getMessage().startsWith("a.json: "), e.getMessage());
         assertTrue(e.getMessage().contains(message), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {"null | ", "[] | ", "1 | 1", "[2, 0] | 2 0", "[3] | 3"})
+    void layersAreReadAsPeftWritesThem(String value, String layers) throws Exception {
+        ObjectNode json = PeftConfig.write(new LoraSettings(4, 8, List.of("q_proj")), "m");
+        json.set("layers_to_transform", new ObjectMapper().readTree(value));
+        List<Integer> expected = new ArrayList<>();
+        if (layers != null) {
+            for (String layer : layers.split(" ")) {
+                expected.add(Integer.valueOf(layer));
+            }
+        }
+
+        LoraSettings settings = PeftConfig.read(json, "a.json");
+
+        assertEquals(expected, settings.layersToTransform());
+        assertEquals(
+                expected.isEmpty() ? "null" : expected.toString().replace(" ", ""),
+                PeftConfig.write(settings, "m").get("layers_to_transform").toString());
+        assertEquals(settings, PeftConfig.read(PeftConfig.write(settings, "m"), "x"));
     }
 
     @Test

@@ -14,6 +14,7 @@ import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Manifest;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.StrictJson;
+import dev.tegu.config.InvalidValueException;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.model.TinyModels;
@@ -21,6 +22,7 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -108,6 +110,56 @@ class StudentExportTest {
         }
         assertTrue(Files.exists(output.resolve("tokenizer.json")));
         assertTrue(Files.exists(output.resolve("generation_config.json")));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"[1], F32, 1e-5", "'[2, 0]', F32, 1e-5", "[1], BF16, 0.03"})
+    void adaptersOfSomeLayersAreMergedIntoThoseAlone(String layers, DType base, double tolerance)
+            throws IOException {
+        List<Integer> chosen = new ArrayList<>();
+        for (String layer : layers.replaceAll("[\\[\\] ]", "").split(",")) {
+            chosen.add(Integer.valueOf(layer));
+        }
+        Path student = Students.untrained(dir, false, base);
+        LoraSettings settings = new LoraSettings(2, 5, List.of("v_proj", "up_proj"), chosen);
+        float[] expected = Students.trained(dir, student, settings);
+        Path trained = dir.resolve("trained");
+        Path output = dir.resolve("export");
+        assertArrayEquals(expected, Students.logits(trained));
+        assertEquals(
+                chosen.toString().replace(" ", ""),
+                StrictJson.read(trained.resolve("adapter_config.json"))
+                        .get("layers_to_transform")
+                        .toString());
+
+        StudentExport.huggingFace(trained, Optional.empty(), output);
+
+        double largest = TinyModels.distance(expected, new float[expected.length]);
+        double off = TinyModels.distance(expected, TinyModels.logits(output)) / largest;
+        assertTrue(off <= tolerance, "off by " + off);
+        try (HuggingFaceDirectory before = HuggingFaceDirectory.open(trained);
+                HuggingFaceDirectory after = HuggingFaceDirectory.open(output)) {
+            for (String name : before.names()) {
+                boolean isMerged =
+                        name.matches(".*(v_proj|up_proj)\\.weight")
+                                && chosen.contains(Integer.valueOf(name.split("\\.")[2]));
+                assertEquals(!isMerged, before.map(name).equals(after.map(name)), name);
+            }
+        }
+    }
+
+    @Test
+    void aLayerThatTheModelDoesNotHaveIsRefused() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        LoraSettings settings = new LoraSettings(2, 5, List.of("q_proj"), List.of(1, 3));
+
+        InvalidValueException e =
+                assertThrows(
+                        InvalidValueException.class,
+                        () -> Students.trained(dir, student, settings));
+
+        assertEquals("layers_to_transform", e.key());
+        assertEquals("the model has no layer 3, its layers are 0 to 2", e.getMessage());
     }
 
     @Test

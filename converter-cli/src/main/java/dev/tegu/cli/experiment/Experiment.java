@@ -27,6 +27,7 @@ public record Experiment(ExperimentConfig config, AttentionSpec method, ConfigNo
                         config.output(),
                         config.seed(),
                         config.device(),
+                        config.dtype(),
                         config.data(),
                         config.matrixOrientation(),
                         config.attentionTransfer(),

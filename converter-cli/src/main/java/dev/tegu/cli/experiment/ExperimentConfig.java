@@ -10,6 +10,7 @@ import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataSettings;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
+import dev.tegu.model.MemoryType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -24,6 +25,8 @@ import java.util.Optional;
  * @param output directory of the run, made by it
  * @param seed of everything random: initial values, order of the data, dropout
  * @param device {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}
+ * @param dtype type of the frozen weights in memory while training; new parameters and adapters are
+ *     float32 with any
  * @param data what the stages read; may be left out where there is no stage
  * @param matrixOrientation training stage before the first
  * @param attentionTransfer first training stage
@@ -40,6 +43,7 @@ public record ExperimentConfig(
         String output,
         @Default("0") long seed,
         @Default("auto") String device,
+        @Default("float32") MemoryType dtype,
         Optional<DataSettings> data,
         Optional<MatrixOrientationSettings> matrixOrientation,
         Optional<AttentionTransferSettings> attentionTransfer,
@@ -80,6 +84,20 @@ public record ExperimentConfig(
                     "export.format",
                     "`peft` exports adapters, and without `lora_finetune` there are none; use `hf`,"
                             + " or add that block");
+        }
+        if (givesAdapters && !loraFinetune.get().trainsAdapters()) {
+            throw new InvalidValueException(
+                    "export.format",
+                    "`peft` exports adapters, and `lora_finetune.trains` does not name `lora`; use"
+                            + " `hf`");
+        }
+        boolean trainsWeights =
+                loraFinetune.filter(LoraFinetuneSettings::trainsWeights).isPresent();
+        if (trainsWeights && dtype != MemoryType.FLOAT32) {
+            throw new InvalidValueException(
+                    "dtype",
+                    "`lora_finetune.trains` names `weight`, and weights are trained in float32"
+                            + " alone; set `dtype: float32`");
         }
         eval.ifPresent(settings -> refuseMissingText(settings, data));
     }

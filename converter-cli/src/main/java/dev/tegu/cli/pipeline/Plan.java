@@ -18,6 +18,7 @@ import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.MemoryType;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
@@ -73,17 +74,11 @@ public final class Plan {
     private void compute() throws IOException {
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
-        var device = Engines.device(config.device());
+        Engines.device(config.device());
         programBytes = PeakMemory.isCounted() ? PeakMemory.residentBytes() : 0;
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             ModelWriter.student(files, experiment.method(), config.seed());
-            Stages.check(config, Training.studentConfig(files, experiment));
-            try (DecoderModel model =
-                            DecoderModel.load(
-                                    files,
-                                    Training.studentConfig(files, experiment),
-                                    device,
-                                    config.seed());
+            try (DecoderModel model = Training.load(files, experiment);
                     HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
                 method(model);
                 if (config.data().isPresent()) {
@@ -131,10 +126,12 @@ public final class Plan {
         json.putObject("method")
                 .put("linearized_layers", linear)
                 .put("layers", model.layers().size())
-                .put("new_parameters", added);
+                .put("new_parameters", added)
+                .put("weights", MemoryType.nameOf(model.dtype()));
         line(
                 "method: %d of %d layers linearized, %,d new parameters",
                 linear, model.layers().size(), added);
+        line("weights: %s in memory", MemoryType.nameOf(model.dtype()));
     }
 
     private void data(TrainingData data) {

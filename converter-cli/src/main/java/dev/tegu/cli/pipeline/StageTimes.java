@@ -8,7 +8,6 @@ import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
-import dev.tegu.engine.Engines;
 import dev.tegu.engine.OperatorProfile;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
@@ -70,12 +69,7 @@ public final class StageTimes {
         Path teacher = Path.of(experiment.config().teacher());
         Path scratch = Files.createTempDirectory("tegu-bench");
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher);
-                DecoderModel model =
-                        DecoderModel.load(
-                                files,
-                                Training.studentConfig(files, experiment),
-                                Engines.device(experiment.config().device()),
-                                experiment.config().seed());
+                DecoderModel model = Training.load(files, experiment);
                 HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
             TrainingData data =
                     TrainingData.load(

@@ -11,7 +11,6 @@ import dev.tegu.distill.NextToken;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.lora.LoraAdapters;
-import dev.tegu.lora.LoraSettings;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelConfig;
 import java.io.IOException;
@@ -30,16 +29,6 @@ final class Stages {
     }
 
     private Stages() {}
-
-    /**
-     * Refuses stages that do not fit the student, before the first of them spends any time.
-     *
-     * @throws dev.tegu.config.InvalidValueException at the key
-     */
-    static void check(ExperimentConfig config, ModelConfig student) {
-        config.matrixOrientation().ifPresent(settings -> settings.check(student));
-        config.attentionTransfer().ifPresent(settings -> settings.check(student));
-    }
 
     /**
      * @param model a student; left with its adapters attached
@@ -64,17 +53,24 @@ final class Stages {
             return Optional.empty();
         }
         LoraFinetuneSettings settings = config.loraFinetune().get();
-        LoraAdapters adapters =
-                LoraAdapters.create(
-                        model,
-                        new LoraSettings(
-                                settings.r(), settings.loraAlpha(), settings.targetModules()),
-                        config.seed());
-        visitor.stage(
-                new NextToken(
-                        "lora_finetune", model, adapters.parameters(), settings.loraDropout()),
-                settings,
-                settings.training());
-        return Optional.of(adapters);
+        Optional<LoraAdapters> adapters =
+                settings.trainsAdapters()
+                        ? Optional.of(
+                                LoraAdapters.create(model, settings.adapters(), config.seed()))
+                        : Optional.empty();
+        visitor.stage(NextToken.finetune(settings, model, adapters), settings, settings.training());
+        return adapters;
+    }
+
+    /**
+     * Refuses stages that do not fit the model, before it is loaded.
+     *
+     * @param model with the student's attention
+     * @throws dev.tegu.config.InvalidValueException at a key of a stage
+     */
+    static void check(ExperimentConfig config, ModelConfig model) {
+        config.matrixOrientation().ifPresent(settings -> settings.check(model));
+        config.attentionTransfer().ifPresent(settings -> settings.check(model));
+        config.loraFinetune().ifPresent(settings -> NextToken.checkFinetune(settings, model));
     }
 }

@@ -1,6 +1,5 @@
 package dev.tegu.cli.pipeline;
 
-import ai.djl.Device;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.StopSignal;
@@ -8,6 +7,7 @@ import dev.tegu.cli.console.Console;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.cli.watch.Watch;
+import dev.tegu.distill.LoraFinetuneSettings;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
 import dev.tegu.distill.TrainingLoop;
@@ -59,7 +59,7 @@ public final class Training {
             // Made first: it refuses what cannot become a student before anything is computed.
             ModelWriter writer = ModelWriter.student(files, experiment.method(), config.seed());
             Stages.check(config, studentConfig(files, experiment));
-            Device device = Engines.device(config.device());
+            Engines.device(config.device());
             RunIdentity base = RunIdentity.empty().withBaseModel(files, console);
             try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
                 run.begin();
@@ -72,12 +72,13 @@ public final class Training {
                     return;
                 }
                 data.ifPresent(d -> console.say(d.toString()));
-                try (DecoderModel model =
-                        DecoderModel.load(
-                                files, studentConfig(files, experiment), device, config.seed())) {
+                try (DecoderModel model = load(files, experiment)) {
                     StageRuns stages = new StageRuns(run, model, data, identity);
                     Optional<LoraAdapters> adapters = Stages.each(experiment, model, stages::train);
                     writer.parameters(model);
+                    if (trainsWeights(config)) {
+                        writer.weights(model);
+                    }
                     adapters.ifPresent(a -> a.addTo(writer));
                     identity.facts().forEach(writer::property);
                     writer.write(run.student());
@@ -105,6 +106,28 @@ public final class Training {
     static ModelConfig studentConfig(HuggingFaceDirectory files, Experiment experiment) {
         return ModelConfig.parse(files.config(), files.path().resolve("config.json").toString())
                 .withLinearAttention(Optional.of(experiment.method()));
+    }
+
+    /**
+     * The teacher with the experiment's attention, its weights in the experiment's type.
+     *
+     * @throws dev.tegu.config.InvalidValueException if a stage does not fit the model
+     */
+    static DecoderModel load(HuggingFaceDirectory files, Experiment experiment) throws IOException {
+        ExperimentConfig config = experiment.config();
+        ModelConfig student = studentConfig(files, experiment);
+        Stages.check(config, student);
+        return DecoderModel.load(
+                files,
+                student,
+                Engines.device(config.device()),
+                config.seed(),
+                config.dtype().of(files, student),
+                trainsWeights(config));
+    }
+
+    private static boolean trainsWeights(ExperimentConfig config) {
+        return config.loraFinetune().filter(LoraFinetuneSettings::trainsWeights).isPresent();
     }
 
     /** Data and checkpoints that the stages share. */
@@ -156,6 +179,7 @@ public final class Training {
         /** What a checkpoint of a stage belongs to. */
         private Map<String, String> identity(Objective objective, Record block) {
             return identity.with("seed", String.valueOf(experiment.config().seed()))
+                    .with("dtype", model.dtype().name())
                     .withSettings("method", experiment.method())
                     .withSettings("data", experiment.config().data().orElseThrow())
                     .withSettings(objective.stage(), block)

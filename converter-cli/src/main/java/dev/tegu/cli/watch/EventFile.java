@@ -1,5 +1,6 @@
 package dev.tegu.cli.watch;
 
+import dev.tegu.checkpoint.Durable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -60,7 +61,7 @@ final class EventFile implements AutoCloseable {
      * @param wallTime seconds since 1970
      */
     static EventFile begin(Path dir, long step, DoubleSupplier wallTime) throws IOException {
-        Files.createDirectories(dir);
+        Durable.createFolders(dir);
         long earlier;
         try (Stream<Path> files = Files.list(dir)) {
             earlier = files.filter(file -> file.toString().contains(".tfevents.")).count();

@@ -1,13 +1,14 @@
 package dev.tegu.cli.watch;
 
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.cli.watch.RunMetrics.Part;
 import dev.tegu.cli.watch.RunMetrics.Point;
 import dev.tegu.cli.watch.RunMetrics.StageMetrics;
 import java.awt.Color;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -59,13 +60,7 @@ public final class RunReport {
      */
     public static void write(Path run, Path file) throws IOException {
         String page = new RunReport(run).page();
-        Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
-        try {
-            Files.writeString(partial, page);
-            Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(partial);
-        }
+        Durable.write(file, page.getBytes(StandardCharsets.UTF_8));
     }
 
     private String page() throws IOException {

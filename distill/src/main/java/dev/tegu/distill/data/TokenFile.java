@@ -1,12 +1,12 @@
 package dev.tegu.distill.data;
 
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -95,7 +95,7 @@ final class TokenFile {
      * As {@link #open}; empty if there is no such file, or it is not whole or of something else.
      */
     static Optional<TokenFile> find(Path file, byte[] identity) throws IOException {
-        if (!Files.isRegularFile(file)) {
+        if (!Durable.exists(file)) {
             return Optional.empty();
         }
         try {

@@ -1,5 +1,6 @@
 package dev.tegu.distill.data;
 
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -109,8 +110,9 @@ final class TokenFileWriter implements AutoCloseable {
         ByteBuffer header = ByteBuffer.allocate(TokenFile.HEADER).order(ByteOrder.LITTLE_ENDIAN);
         header.put(TokenFile.MAGIC).putLong(tokens).putLong(documents).putLong(notLearnt);
         header.put(identity).put(digest.digest()).flip();
-        for (long at = 0; header.hasRemaining(); at = header.position()) {
-            channel.write(header, at);
+        channel.position(0);
+        while (header.hasRemaining()) {
+            channel.write(header);
         }
         channel.force(true);
         channel.close();
@@ -119,6 +121,7 @@ final class TokenFileWriter implements AutoCloseable {
                 target,
                 StandardCopyOption.ATOMIC_MOVE,
                 StandardCopyOption.REPLACE_EXISTING);
+        Durable.syncFolder(target.toAbsolutePath().getParent());
     }
 
     @Override

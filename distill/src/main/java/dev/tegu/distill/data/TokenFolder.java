@@ -1,5 +1,6 @@
 package dev.tegu.distill.data;
 
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.Sha256;
 import dev.tegu.distill.data.DataFiles.Split;
 import dev.tegu.tokenizer.ChatTemplate;
@@ -157,7 +158,7 @@ public final class TokenFolder {
             return found;
         }
         DocumentReader reader = encoding.reader(tokenizer, template);
-        Files.createDirectories(dir);
+        Durable.createFolders(dir);
         List<TokenFileWriter> writers = new ArrayList<>();
         try {
             for (Split side : sides) {
