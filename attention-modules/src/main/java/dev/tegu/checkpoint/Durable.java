@@ -56,14 +56,21 @@ public final class Durable {
 
     /**
      * Writes a file that is whole at any time: aside, waited for, renamed onto the name. One that
-     * is there is replaced.
+     * is there is replaced. A failure leaves it as it was, and nothing beside it.
      */
     public static void write(Path file, byte[] bytes) throws IOException {
         Path partial = file.resolveSibling("." + file.getFileName() + ".partial");
-        Files.write(partial, bytes);
-        syncFile(partial);
-        Files.move(
-                partial, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+        try {
+            Files.write(partial, bytes);
+            syncFile(partial);
+            Files.move(
+                    partial,
+                    file,
+                    StandardCopyOption.REPLACE_EXISTING,
+                    StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(partial);
+        }
         syncFolder(file.toAbsolutePath().getParent());
     }
 

@@ -89,7 +89,7 @@ final class KilledRunTest {
         assertTrue(all - kills.getOrDefault("no run", 0) >= 16, seen);
         for (int i = 1; i <= starts; i++) {
             String err = Files.readString(dir.resolve(i + ".err"));
-            assertFalse(err.contains("error"), seen + ", then: " + err);
+            assertFalse(err.contains("error: "), seen + ", then: " + err);
         }
         Map<String, String> expected = RunFiles.of(dir.resolve("whole"));
         Map<String, String> found = RunFiles.of(killed);

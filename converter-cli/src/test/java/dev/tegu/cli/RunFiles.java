@@ -27,7 +27,7 @@ final class RunFiles {
                 boolean isText = name.endsWith(".jsonl") || name.endsWith(".json");
                 boolean isItsOwn =
                         name.equals("config.effective.yaml")
-                                || name.equals("report.html")
+                                || name.contains("report.html")
                                 || name.startsWith("tensorboard");
                 if (!isItsOwn) {
                     all.put(

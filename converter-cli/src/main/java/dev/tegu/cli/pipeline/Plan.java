@@ -193,8 +193,9 @@ public final class Plan {
             line("memory: not measured, this system does not say what a process uses");
             return;
         }
-        long total = PeakMemory.peakBytes() + unmeasuredBytes;
-        long rest = Math.max(0, total - programBytes - weightBytes - trainedBytes);
+        long known = programBytes + weightBytes + trainedBytes;
+        long total = Math.max(known, PeakMemory.peakBytes() + unmeasuredBytes);
+        long rest = total - known;
         json.putObject("memory_bytes")
                 .put("total", total)
                 .put("program", programBytes)
