@@ -83,6 +83,10 @@
     v4 = self.pad_rows(v, N * C).reshape([B, H, N, C, V])
     reads = q4
     writes = k4
+    # what a row counts when it reads the state, and when it is added to it: one number a token is
+    # cheaper on the values' side, which is narrower than the features
+    read = annotate(Optional[Tensor], None)
+    write = annotate(Optional[Tensor], None)
     through = annotate(Optional[Tensor], None)
     if g is not None:
       S = g.size(1)
@@ -105,10 +109,12 @@
           lower = torch.ones([C, C], dtype=11, device=fq.device).tril()
           decay = torch.exp(gap.masked_fill(torch.logical_not(lower), -inf))
           weights = torch.matmul(q4, k4.transpose(3, 4)) * decay
+          read = torch.exp(b)
+          write = torch.exp(last - b)
         else:
           weights = self.vector_weights(q4, k4, b)
-        reads = q4 * torch.exp(b)
-        writes = k4 * torch.exp(last - b)
+          reads = q4 * torch.exp(b)
+          writes = k4 * torch.exp(last - b)
     else:
       weights = torch.matmul(q4, k4.transpose(3, 4)).tril()
     if begin is not None:
@@ -118,15 +124,24 @@
       column = torch.arange(N * C, device=fq.device).reshape([1, N, C])
       other = column.unsqueeze(2) < start.unsqueeze(3)
       weights = weights.masked_fill(other.unsqueeze(1), 0.0)
-      reads = reads * (start == entered.unsqueeze(2)).to(v.dtype).unsqueeze(1).unsqueeze(4)
-      writes = writes * (column >= final.unsqueeze(2)).to(v.dtype).unsqueeze(1).unsqueeze(4)
+      old = (start == entered.unsqueeze(2)).to(v.dtype).unsqueeze(1).unsqueeze(4)
+      kept_on = (column >= final.unsqueeze(2)).to(v.dtype).unsqueeze(1).unsqueeze(4)
+      if read is not None:
+        old = old * read
+      if write is not None:
+        kept_on = kept_on * write
+      read = old
+      write = kept_on
       same = (final == entered).to(v.dtype).reshape([B, 1, N, 1, 1])
       if through is not None:
         through = through * same
       else:
         through = same
     out = torch.matmul(weights, v4)
-    sums = torch.matmul(writes.transpose(3, 4), v4)
+    added_v = v4
+    if write is not None:
+      added_v = v4 * write
+    sums = torch.matmul(writes.transpose(3, 4), added_v)
     if through is not None:
       # taken apart at once: the gradient of one slice is as large as all of them, of N slices N^2
       kept = torch.unbind(through, 2)
@@ -136,10 +151,13 @@
       for n in range(N):
         entering.append(state)
         state = state * kept[n] + added[n]
-      out = out + torch.matmul(reads, torch.stack(entering, 2))
+      earlier = torch.matmul(reads, torch.stack(entering, 2))
     else:
-      entering, state = self.running_sums(kv, sums)
-      out = out + torch.matmul(reads, entering)
+      before, state = self.running_sums(kv, sums)
+      earlier = torch.matmul(reads, before)
+    if read is not None:
+      earlier = earlier * read
+    out = out + earlier
     return (self.first_rows(out.reshape([B, H, N * C, V]), T), state)
 
   def running_sums(self, before: Tensor, x: Tensor) -> Tuple[Tensor, Tensor]:
