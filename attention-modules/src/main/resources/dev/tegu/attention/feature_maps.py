@@ -21,6 +21,22 @@
       y = x * cos + turned * sin
     return y
 
+  def branch_inputs(self, q: Tensor, k: Tensor, p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    # queries and keys of the window, then of the linear branch, each rotated where its switch says
+    qr = self.rotate(q, p)
+    kr = self.rotate(k, p)
+    qw = q
+    kw = k
+    if self.window_rope:
+      qw = qr
+      kw = kr
+    ql = q
+    kl = k
+    if self.linear_rope:
+      ql = qr
+      kl = kr
+    return (qw, kw, ql, kl)
+
   def head_repeat(self, x: Tensor) -> Tensor:
     # [B, K, ...] -> [B, H, ...], each key/value head serving G neighbouring query heads
     y = x

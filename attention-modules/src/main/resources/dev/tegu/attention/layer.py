@@ -137,18 +137,7 @@
     g = annotate(Optional[Tensor], None)
     if self.gated:
       g = self.log_gate(k, p)
-    qr = self.rotate(q, p)
-    kr = self.rotate(k, p)
-    qw = q
-    kw = k
-    if self.window_rope:
-      qw = qr
-      kw = kr
-    ql = q
-    kl = k
-    if self.linear_rope:
-      ql = qr
-      kl = kr
+    qw, kw, ql, kl = self.branch_inputs(q, k, p)
 
     # padding goes to the front of each row, in whatever place it stood
     column = torch.arange(T, device=q.device).unsqueeze(0)

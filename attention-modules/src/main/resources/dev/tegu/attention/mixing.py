@@ -11,18 +11,7 @@
     H = q.size(1)
     T = q.size(2)
     D = q.size(3)
-    qr = self.rotate(q, p)
-    kr = self.rotate(k, p)
-    qw = q
-    kw = k
-    if self.window_rope:
-      qw = qr
-      kw = kr
-    ql = q
-    kl = k
-    if self.linear_rope:
-      ql = qr
-      kl = kr
+    qw, kw, ql, kl = self.branch_inputs(q, k, p)
     real = torch.ones([B, T], dtype=4, device=q.device)
     if "mask" in p:
       real = (p["mask"] != 0).to(4)

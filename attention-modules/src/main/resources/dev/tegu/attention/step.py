@@ -15,8 +15,7 @@
     E = self.keep_first
     seen = s["seen"]
     pos = seen.unsqueeze(1)
-    qr = self.rotate(q, p)
-    kr = self.rotate(k, p)
+    qw, kw, ql, kl = self.branch_inputs(q, k, p)
     num_w = torch.zeros([1], dtype=q.dtype, device=q.device)
     den_w = num_w
     num_l = num_w
@@ -34,16 +33,6 @@
     if self.anchor == "start":
       span = self.spans(pos, pos)
     distance = R - 1 - torch.arange(R, device=q.device).unsqueeze(0)
-    kl = k
-    ql = q
-    if self.linear_rope:
-      kl = kr
-      ql = qr
-    kw = k
-    qw = q
-    if self.window_rope:
-      kw = kr
-      qw = qr
     fq = ql
     if self.linear:
       entering_k = kl
