@@ -2,10 +2,9 @@ package dev.tegu.distill;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.TokenBatch;
 import java.util.List;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -24,14 +23,11 @@ import java.util.SortedSet;
  *
  * @see <a href="https://arxiv.org/abs/2410.10254">LoLCATs, section 3.2 and equation 6</a>
  */
-public final class AttentionTransfer implements Objective, AutoCloseable {
+public final class AttentionTransfer extends LayerObjective {
     static final String STAGE = "attention_transfer";
 
-    private final DecoderModel model;
     private final TransferLoss loss;
     private final WindowDropout windowDropout;
-    private final TeacherForcing walk;
-    private final TorchScript script;
 
     /**
      * Trains every linearized layer on its outputs.
@@ -91,6 +87,16 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
             List<Double> windowDropout,
             int fromLayer,
             int toLayer) {
+        super(
+                model,
+                new TeacherForcing(model, chosen(model, layers, fromLayer, toLayer), kind -> true),
+                Scripts.transfer(loss.mseFactor(), loss.xentFactor()));
+        this.loss = loss;
+        this.windowDropout = new WindowDropout(windowDropout);
+    }
+
+    private static SortedSet<Integer> chosen(
+            DecoderModel model, List<Integer> layers, int fromLayer, int toLayer) {
         if (fromLayer < 0 || fromLayer >= toLayer || toLayer > model.layers().size()) {
             throw new IllegalArgumentException(
                     ("layers "
@@ -100,12 +106,7 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
                                     + ": expected a range inside of 0 to ")
                             + model.layers().size());
         }
-        SortedSet<Integer> chosen = TransferLayers.of(STAGE, layers, model.config());
-        this.model = model;
-        this.loss = loss;
-        this.windowDropout = new WindowDropout(windowDropout);
-        this.walk = new TeacherForcing(model, chosen.subSet(fromLayer, toLayer), kind -> true);
-        this.script = Scripts.transfer(loss.mseFactor(), loss.xentFactor());
+        return TransferLayers.of(STAGE, layers, model.config()).subSet(fromLayer, toLayer);
     }
 
     @Override
@@ -114,61 +115,28 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
     }
 
     @Override
-    public List<ParameterGroup> groups() {
-        return walk.groups();
+    TokenBatch tokens(TrainingBatch batch) {
+        return batch.tokens();
     }
 
     @Override
-    public boolean needsLossScaling() {
-        return model.dtype() == DType.F16;
-    }
-
-    @Override
-    public Losses backward(TrainingBatch batch, StepContext context) {
-        return losses(batch, Optional.of(context));
-    }
-
-    @Override
-    public Losses loss(TrainingBatch batch) {
-        return losses(batch, Optional.empty());
-    }
-
-    private Losses losses(TrainingBatch batch, Optional<StepContext> training) {
-        try (NDManager scope = batch.ids().getManager().newSubManager()) {
-            batch.borrowTokens(scope);
-            return pass(batch, training).losses();
-        }
-    }
-
-    /**
-     * @param batch the manager of its ids owns the result
-     * @param training where training stands; absent: no gradients are computed
-     */
     TeacherForcing.Pass pass(TrainingBatch batch, Optional<StepContext> training) {
         training.ifPresent(context -> windowDropout.begin(model, context));
         try {
-            return walk.pass(batch.tokens(), training, layerLoss(batch, training));
+            return super.pass(batch, training);
         } finally {
             WindowDropout.end(model);
         }
     }
 
     @Override
-    public Optional<String> firstNonFinite(TrainingBatch batch) {
-        try (NDManager scope = batch.ids().getManager().newSubManager()) {
-            batch.borrowTokens(scope);
-            return walk.firstNonFinite(batch.tokens(), layerLoss(batch, Optional.empty()), script);
-        }
-    }
-
-    private TeacherForcing.LayerLoss layerLoss(
-            TrainingBatch batch, Optional<StepContext> training) {
+    TeacherForcing.LayerLoss layerLoss(TokenBatch tokens, Optional<StepContext> training) {
         if (loss.xentFactor() == 0) {
             return this::outputLoss;
         }
-        int length = Math.toIntExact(batch.ids().getShape().get(1));
+        int length = Math.toIntExact(tokens.ids().getShape().get(1));
         long[] places = Queries.of(loss.xentQueries(), length, training);
-        NDArray queries = batch.ids().getManager().create(places);
+        NDArray queries = tokens.ids().getManager().create(places);
         return visit -> weightLoss(visit, queries);
     }
 
@@ -188,10 +156,5 @@ public final class AttentionTransfer implements Objective, AutoCloseable {
         return new TorchScript.Arguments()
                 .add(visit.layer().linear(visit.in(), visit.places()))
                 .add(visit.target());
-    }
-
-    @Override
-    public void close() {
-        script.close();
     }
 }

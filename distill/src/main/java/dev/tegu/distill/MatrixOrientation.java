@@ -2,13 +2,10 @@ package dev.tegu.distill;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.TokenBatch;
-import java.util.List;
 import java.util.Optional;
 
 /**
@@ -25,42 +22,29 @@ import java.util.Optional;
  *
  * @see <a href="https://arxiv.org/abs/2408.10189">MOHAWK, stage 1: matrix orientation</a>
  */
-public final class MatrixOrientation implements Objective, AutoCloseable {
+public final class MatrixOrientation extends LayerObjective {
     static final String STAGE = "matrix_orientation";
 
-    private final DecoderModel model;
     private final MatrixOrientationSettings settings;
-    private final TeacherForcing walk;
-    private final TorchScript script;
 
     /**
      * @param model a student; its linear layers' new parameters are trained
      * @throws dev.tegu.config.InvalidValueException if the settings do not fit the model
      */
     public MatrixOrientation(DecoderModel model, MatrixOrientationSettings settings) {
-        this.model = model;
-        this.settings = settings;
-        this.walk =
+        super(
+                model,
                 new TeacherForcing(
                         model,
                         TransferLayers.of(STAGE, settings.layers(), model.config()),
-                        kind -> kind != ParameterKind.OUTPUT_NORM);
-        this.script = Scripts.transfer(0, 0);
+                        kind -> kind != ParameterKind.OUTPUT_NORM),
+                Scripts.transfer(0, 0));
+        this.settings = settings;
     }
 
     @Override
     public String stage() {
         return STAGE;
-    }
-
-    @Override
-    public List<ParameterGroup> groups() {
-        return walk.groups();
-    }
-
-    @Override
-    public boolean needsLossScaling() {
-        return model.dtype() == DType.F16;
     }
 
     @Override
@@ -70,41 +54,7 @@ public final class MatrixOrientation implements Objective, AutoCloseable {
     }
 
     @Override
-    public Losses backward(TrainingBatch batch, StepContext context) {
-        return losses(batch, Optional.of(context));
-    }
-
-    @Override
-    public Losses loss(TrainingBatch batch) {
-        return losses(batch, Optional.empty());
-    }
-
-    private Losses losses(TrainingBatch batch, Optional<StepContext> training) {
-        try (NDManager scope = batch.ids().getManager().newSubManager()) {
-            batch.borrowTokens(scope);
-            return pass(batch, training).losses();
-        }
-    }
-
-    /**
-     * @param batch the manager of its ids owns the result
-     * @param training where training stands; absent: no gradients are computed
-     */
-    TeacherForcing.Pass pass(TrainingBatch batch, Optional<StepContext> training) {
-        TokenBatch tokens = firstTokens(batch);
-        return walk.pass(tokens, training, layerLoss(tokens));
-    }
-
-    @Override
-    public Optional<String> firstNonFinite(TrainingBatch batch) {
-        try (NDManager scope = batch.ids().getManager().newSubManager()) {
-            batch.borrowTokens(scope);
-            TokenBatch tokens = firstTokens(batch);
-            return walk.firstNonFinite(tokens, layerLoss(tokens), script);
-        }
-    }
-
-    private TokenBatch firstTokens(TrainingBatch batch) {
+    TokenBatch tokens(TrainingBatch batch) {
         String first = ":,:" + tokensRead(Math.toIntExact(batch.ids().getShape().get(1)));
         return new TokenBatch(
                 batch.ids().get(first),
@@ -112,7 +62,8 @@ public final class MatrixOrientation implements Objective, AutoCloseable {
                 batch.documents().map(documents -> documents.get(first)));
     }
 
-    private TeacherForcing.LayerLoss layerLoss(TokenBatch tokens) {
+    @Override
+    TeacherForcing.LayerLoss layerLoss(TokenBatch tokens, Optional<StepContext> training) {
         NDArray all =
                 tokens.ids().getManager().arange(0, settings.sequenceLength(), 1, DataType.INT64);
         return visit -> matrixLoss(visit, all);
@@ -124,10 +75,5 @@ public final class MatrixOrientation implements Objective, AutoCloseable {
                 new TorchScript.Arguments()
                         .add(visit.layer().linearRows(visit.in(), visit.places(), all))
                         .add(visit.layer().softmaxRows(visit.in(), visit.places(), all)));
-    }
-
-    @Override
-    public void close() {
-        script.close();
     }
 }
