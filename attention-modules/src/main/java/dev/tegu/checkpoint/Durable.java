@@ -136,7 +136,7 @@ public final class Durable {
     }
 
     /** Removes a folder and all below it, if it exists; links are removed, not followed. */
-    static void deleteTree(Path dir) throws IOException {
+    public static void deleteTree(Path dir) throws IOException {
         if (!exists(dir)) {
             return;
         }

@@ -3,11 +3,11 @@ package dev.tegu.cli.bench;
 import java.util.Arrays;
 
 /** What a series of measurements says. */
-final class Statistics {
+public final class Statistics {
     private Statistics() {}
 
     /** The middle value, or the mean of the two in the middle. */
-    static double median(double... values) {
+    public static double median(double... values) {
         double[] sorted = values.clone();
         Arrays.sort(sorted);
         int half = sorted.length / 2;

@@ -3,6 +3,7 @@ package dev.tegu.cli.pipeline;
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.cli.bench.PeakMemory;
 import dev.tegu.cli.console.Durations;
@@ -105,12 +106,7 @@ public final class Plan {
         try {
             return TrainingData.load(settings, tokenizer, dir);
         } finally {
-            try (Stream<Path> files = Files.list(dir)) {
-                for (Path file : files.toList()) {
-                    Files.delete(file);
-                }
-            }
-            Files.delete(dir);
+            Durable.deleteTree(dir);
         }
     }
 

@@ -111,14 +111,7 @@ public final class RunDirectory implements AutoCloseable {
         if (!isNew) {
             return;
         }
-        if (Files.isDirectory(data())) {
-            try (Stream<Path> files = Files.list(data())) {
-                for (Path file : files.toList()) {
-                    Files.delete(file);
-                }
-            }
-            Files.delete(data());
-        }
+        Durable.deleteTree(data());
         Files.delete(root.resolve(CONFIG));
         close();
         Files.delete(root.resolve(DirectoryLock.FILE_NAME));

@@ -1,6 +1,8 @@
 package dev.tegu.cli.pipeline;
 
+import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.cli.bench.Statistics;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.distill.Objective;
 import dev.tegu.distill.StageCheckpoints;
@@ -16,12 +18,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 
 /**
  * How fast the stages of an experiment train on this machine: some real steps of each, on its data,
@@ -50,13 +50,8 @@ public final class StageTimes {
 
         /** Median over the counted steps. */
         public double tokensPerSecond() {
-            List<Double> sorted = stepSeconds.stream().sorted().toList();
-            int middle = sorted.size() / 2;
-            double median =
-                    sorted.size() % 2 == 1
-                            ? sorted.get(middle)
-                            : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
-            return tokensPerStep / median;
+            double[] seconds = stepSeconds.stream().mapToDouble(Double::doubleValue).toArray();
+            return tokensPerStep / Statistics.median(seconds);
         }
     }
 
@@ -86,7 +81,7 @@ public final class StageTimes {
                         }
                     });
         } finally {
-            remove(scratch);
+            Durable.deleteTree(scratch);
         }
     }
 
@@ -141,14 +136,6 @@ public final class StageTimes {
             before = now;
             if (step.step() == steps - 1) {
                 running = Optional.of(OperatorProfile.begin());
-            }
-        }
-    }
-
-    private static void remove(Path directory) throws IOException {
-        try (Stream<Path> all = Files.walk(directory)) {
-            for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(path);
             }
         }
     }

@@ -7,6 +7,7 @@ import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
+import dev.tegu.checkpoint.Sha256;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
@@ -21,9 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -111,7 +110,7 @@ final class BlockFile implements AutoCloseable {
     static void write(Path target, Header header, Map<String, NDArray> parameters)
             throws IOException {
         SortedMap<String, TensorSource> tensors = new TreeMap<>();
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.start();
         for (Map.Entry<String, NDArray> entry : new TreeMap<>(parameters).entrySet()) {
             NDArray array = entry.getValue();
             List<Long> shape = Arrays.stream(array.getShape().getShape()).boxed().toList();
@@ -122,7 +121,7 @@ final class BlockFile implements AutoCloseable {
             digest.update(TensorCodec.encode(array, DType.F32));
         }
         Map<String, String> metadata = header.toMetadata();
-        metadata.put(TENSORS_KEY, HexFormat.of().formatHex(digest.digest()));
+        metadata.put(TENSORS_KEY, Sha256.text(digest));
         Path aside =
                 target.resolveSibling(
                         "." + target.getFileName() + "." + UUID.randomUUID() + ".partial");
@@ -144,11 +143,11 @@ final class BlockFile implements AutoCloseable {
         SafetensorsFile file = SafetensorsFile.open(path);
         try {
             Header header = readHeader(path.getFileName() + ": ", file.metadata());
-            MessageDigest digest = sha256();
+            MessageDigest digest = Sha256.start();
             for (String name : file.tensors().keySet()) {
                 add(digest, file, name);
             }
-            String found = HexFormat.of().formatHex(digest.digest());
+            String found = Sha256.text(digest);
             if (!found.equals(file.metadata().get(TENSORS_KEY))) {
                 throw new CheckpointException(
                         path.getFileName()
@@ -214,12 +213,12 @@ final class BlockFile implements AutoCloseable {
      * @return 64 hex digits
      */
     static String digest(HuggingFaceDirectory model) throws IOException {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.start();
         digest.update(StrictJson.toBytes(model.config()));
         for (String name : model.names()) {
             add(digest, model.fileOf(name), name);
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return Sha256.text(digest);
     }
 
     private static void add(MessageDigest digest, SafetensorsFile file, String name)
@@ -237,14 +236,6 @@ final class BlockFile implements AutoCloseable {
             MessageDigest digest, String name, DType dtype, List<Long> shape) {
         String line = name + " " + dtype + " " + shape + "\n";
         digest.update(line.getBytes(StandardCharsets.UTF_8));
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
     }
 
     Header header() {
