@@ -9,29 +9,16 @@ import dev.tegu.engine.cuda.CudaDevice;
 import dev.tegu.engine.cuda.CudaFunction;
 import dev.tegu.engine.cuda.CudaModule;
 import dev.tegu.engine.cuda.TensorAddress;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * The attention kernel on a CUDA device, in half precision: see the sources in {@code cuda/} beside
- * this class, whose signatures and sizes stand here once more.
+ * The attention kernel on a CUDA device, in half precision. The signatures and sizes of its sources
+ * ({@link KernelSource}) stand here once more.
  */
 final class CudaAttentionKernel implements AttentionKernel {
-    /** Parts of the one program, in order. */
-    private static final List<String> SOURCES =
-            List.of(
-                    "ptx.cu",
-                    "tiles.cu",
-                    "fused_forward.cu",
-                    "fused_backward_q.cu",
-                    "fused_backward_kv.cu");
-
     private static final int THREADS = 128;
     private static final int SHARED_BYTES = 77_824;
 
@@ -41,12 +28,7 @@ final class CudaAttentionKernel implements AttentionKernel {
     /** Addresses that the kernels' widest loads and stores can take. */
     private static final int ALIGNMENT = 16;
 
-    /** libtorch's numbers for the model's type. */
-    private static final int FLOAT16 = 5;
-
-    private static final int BFLOAT16 = 15;
-
-    private final Map<String, Integer> defines;
+    private final KernelSource source;
     private final Device torchDevice;
     private final CudaDevice device;
     private final int numHeads;
@@ -68,7 +50,7 @@ final class CudaAttentionKernel implements AttentionKernel {
         this.torchDevice = device;
         this.device = CudaDevice.of(device);
         this.numHeads = shape.numHeads();
-        this.defines = defines(spec, shape, modelType);
+        this.source = new KernelSource(spec, shape, modelType);
         // What stage 2 needs contains what stage 1 needs: a fault shows here, not in the first
         // step.
         CudaModule module = module(true);
@@ -84,44 +66,8 @@ final class CudaAttentionKernel implements AttentionKernel {
         this.memory = TorchScript.load(CudaAttentionKernel.class, "kernel_memory.py", constants);
     }
 
-    private static Map<String, Integer> defines(
-            AttentionSpec spec, AttentionShape shape, DType modelType) {
-        Map<String, Integer> d = new HashMap<>();
-        int window = spec.window().size();
-        d.put("ELEM", modelType == DType.BF16 ? BFLOAT16 : FLOAT16);
-        d.put("HEAD_DIM", shape.headDim());
-        d.put("LINEAR", spec.isLinear() ? 1 : 0);
-        d.put("GATED", spec.isGated() ? 1 : 0);
-        d.put("SHIFT", spec.isOutsideWindow() ? window : 0);
-        d.put("WINDOW", window);
-        d.put("SINKS", spec.window().sinks());
-        d.put("COMBINE", spec.combine().kind() == CombineSpec.Kind.SUM ? 1 : 0);
-        d.put("AFFINE", spec.combine().affine() ? 1 : 0);
-        d.put("NORMALIZE", spec.normalize() ? 1 : 0);
-        return d;
-    }
-
     private CudaModule module(boolean ofInputs) {
-        Map<String, Integer> all = new HashMap<>(defines);
-        all.put("INPUT_GRADS", ofInputs ? 1 : 0);
-        return CudaModule.of(device, "fused attention", source(), all);
-    }
-
-    private static String source() {
-        StringBuilder text = new StringBuilder();
-        for (String part : SOURCES) {
-            try (InputStream in = CudaAttentionKernel.class.getResourceAsStream("cuda/" + part)) {
-                if (in == null) {
-                    throw new IllegalStateException("cuda/" + part + ": no such resource");
-                }
-                // The compiler's messages name the part and its line.
-                text.append("#line 1 \"").append(part).append("\"\n");
-                text.append(new String(in.readAllBytes(), StandardCharsets.UTF_8)).append('\n');
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
-        return text.toString();
+        return CudaModule.of(device, "fused attention", source.text(), source.defines(ofInputs));
     }
 
     private static CudaFunction ofQueries(CudaModule module) {
@@ -204,7 +150,7 @@ final class CudaAttentionKernel implements AttentionKernel {
     /** The other operands have their types and places from this one and from the parameters. */
     private void check(NDArray array) {
         int type = TensorAddress.type(array);
-        int expected = defines.get("ELEM");
+        int expected = source.torchType();
         if (type != expected || !array.getDevice().equals(torchDevice)) {
             throw new IllegalArgumentException(
                     "the kernel was made for libtorch's type %d on %s, found type %d on %s"

@@ -4,6 +4,8 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.pytorch.jni.LibUtils;
+import java.nio.file.Path;
 
 /** The one place that starts the PyTorch engine and picks a device. */
 public final class Engines {
@@ -88,5 +90,12 @@ public final class Engines {
                 + ", "
                 + engine().getGpuCount()
                 + " CUDA devices";
+    }
+
+    /** Where libtorch's shared libraries lie. */
+    public static Path libraryFolder() {
+        // Known once they are loaded.
+        engine();
+        return Path.of(LibUtils.getLibtorchPath());
     }
 }

@@ -3,9 +3,7 @@ package dev.tegu.engine.cuda;
 import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.PointerByReference;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -47,7 +45,7 @@ public final class CudaModule {
      * @throws CudaException if there is no compiler, or it or the driver refuses the source
      */
     public static CudaModule of(
-            CudaDevice device, String name, String source, Map<String, Integer> defines) {
+            CudaDevice device, String name, String source, SortedMap<String, Integer> defines) {
         Key key = new Key(device.index(), source, new TreeMap<>(defines));
         Outcome outcome;
         synchronized (COMPILED) {
@@ -60,12 +58,9 @@ public final class CudaModule {
     }
 
     private static Outcome compile(CudaDevice device, String name, Key key) {
-        List<String> options = new ArrayList<>();
-        options.add("--gpu-architecture=sm_" + device.capability());
-        options.add("--std=c++17");
-        key.defines().forEach((macro, value) -> options.add("-D" + macro + "=" + value));
         try {
-            byte[] code = Nvrtc.get().compile(name, key.source(), options);
+            byte[] code =
+                    Nvrtc.get().compile(name, key.source(), device.capability(), key.defines());
             return new Outcome(new CudaModule(device, name, code), null);
         } catch (CudaException e) {
             return new Outcome(null, e);

@@ -1,6 +1,6 @@
 package dev.tegu.engine.cuda;
 
-import ai.djl.pytorch.jni.LibUtils;
+import dev.tegu.engine.Engines;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -10,7 +10,7 @@ final class LibTorch {
 
     /** A part of libtorch, such as {@code torch_cpu}; the engine has it loaded already. */
     static SharedLibrary open(String part) {
-        Path file = Path.of(LibUtils.getLibtorchPath(), System.mapLibraryName(part));
+        Path file = Engines.libraryFolder().resolve(System.mapLibraryName(part));
         return SharedLibrary.open(List.of(file.toString()));
     }
 

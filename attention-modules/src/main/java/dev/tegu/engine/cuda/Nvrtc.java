@@ -1,10 +1,10 @@
 package dev.tegu.engine.cuda;
 
-import ai.djl.pytorch.jni.LibUtils;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
+import dev.tegu.engine.Engines;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
@@ -13,13 +13,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
 
 /** NVIDIA's run-time compiler, from libtorch's folder or else from the system. */
 public final class Nvrtc {
     private static final List<String> SYSTEM =
             List.of("libnvrtc.so.12", "libnvrtc.so.13", "libnvrtc.so");
 
-    private static final String BUILTINS = "libnvrtc-builtins*.so*";
+    private static final String BUILTINS = "nvrtc-builtins";
 
     /** NVIDIA's second build of each library, for old systems. */
     private static final String ALTERNATIVE = ".alt.";
@@ -27,17 +28,19 @@ public final class Nvrtc {
     private final SharedLibrary library;
 
     private Nvrtc() {
-        Path folder = Path.of(LibUtils.getLibtorchPath());
         try {
-            // The compiler asks for its library of built-in functions by name; one that lies beside
-            // it is found if it is loaded already.
-            for (String builtins : files(folder, BUILTINS)) {
-                SharedLibrary.open(List.of(builtins));
-            }
-            List<String> names = files(folder, "libnvrtc*.so*");
-            names.removeAll(files(folder, BUILTINS));
+            List<String> names = files(Engines.libraryFolder(), "libnvrtc*.so*");
+            names.removeIf(file -> file.contains(BUILTINS));
             names.addAll(SYSTEM);
             this.library = SharedLibrary.open(names);
+            // The compiler asks for its built-in functions by the name of their library; one that
+            // lies beside it is found only if it is loaded already.
+            Path folder = library.file().getParent();
+            if (folder != null) {
+                for (String builtins : files(folder, "lib" + BUILTINS + "*.so*")) {
+                    SharedLibrary.open(List.of(builtins));
+                }
+            }
         } catch (CudaException e) {
             throw new CudaException("NVIDIA's run-time compiler NVRTC " + e.getMessage(), e);
         }
@@ -97,15 +100,21 @@ public final class Nvrtc {
     }
 
     /**
-     * Compiles a source for one kind of card.
+     * Compiles a source for one kind of card; it needs no card.
      *
      * @param name for messages
-     * @param source CUDA C++ without includes
-     * @param options of the command line
+     * @param source CUDA C++17 without includes
+     * @param capability compute capability of the card, 10 major + minor
+     * @param defines macros
      * @return machine code, as the driver loads it
      * @throws CudaException if it does not compile; the message holds the compiler's log
      */
-    byte[] compile(String name, String source, List<String> options) {
+    public byte[] compile(
+            String name, String source, int capability, SortedMap<String, Integer> defines) {
+        List<String> options = new ArrayList<>();
+        options.add("--gpu-architecture=sm_" + capability);
+        options.add("--std=c++17");
+        defines.forEach((macro, value) -> options.add("-D" + macro + "=" + value));
         PointerByReference made = new PointerByReference();
         call("nvrtcCreateProgram", made, source, name, 0, Pointer.NULL, Pointer.NULL);
         Pointer program = made.getValue();

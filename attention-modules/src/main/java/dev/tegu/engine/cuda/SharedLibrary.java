@@ -3,11 +3,14 @@ package dev.tegu.engine.cuda;
 import com.sun.jna.Function;
 import com.sun.jna.Library;
 import com.sun.jna.NativeLibrary;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
-/** A shared library and its functions by name; stays loaded as long as this object is held. */
+/** A shared library and its functions by name; stays loaded for the life of the process. */
 final class SharedLibrary {
     /**
      * RTLD_LAZY, without RTLD_GLOBAL, JNA's default: that would lend the symbols of libtorch, which
@@ -15,10 +18,14 @@ final class SharedLibrary {
      */
     private static final int LAZY = 1;
 
+    /** JNA unloads what nobody holds. */
+    private static final Queue<NativeLibrary> HELD = new ConcurrentLinkedQueue<>();
+
     private final NativeLibrary library;
 
     private SharedLibrary(NativeLibrary library) {
         this.library = library;
+        HELD.add(library);
     }
 
     /**
@@ -54,6 +61,11 @@ final class SharedLibrary {
     /** Calls a function that returns text. */
     String text(String function, Object... arguments) {
         return find(function).invokeString(arguments, false);
+    }
+
+    /** Its file, or only its name where the system's search found it. */
+    Path file() {
+        return library.getFile().toPath();
     }
 
     private Function find(String function) {
