@@ -15,13 +15,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The attention kernel on a CUDA device, in half precision. The signatures and sizes of its sources
- * ({@link KernelSource}) stand here once more.
+ * The attention kernel on a CUDA device, in half precision. The signatures of its source, {@link
+ * KernelSource}, stand here once more.
  */
 final class CudaAttentionKernel implements AttentionKernel {
-    private static final int THREADS = 128;
-    private static final int SHARED_BYTES = 77_824;
-
     /** Numbers a row that are kept from forward to backward, and between the backward kernels. */
     private static final int SAVED = 4;
 
@@ -29,6 +26,9 @@ final class CudaAttentionKernel implements AttentionKernel {
     private static final int ALIGNMENT = 16;
 
     private final KernelSource source;
+    private final String text;
+    private final int threads;
+    private final int sharedBytes;
     private final Device torchDevice;
     private final CudaDevice device;
     private final int numHeads;
@@ -51,10 +51,13 @@ final class CudaAttentionKernel implements AttentionKernel {
         this.device = CudaDevice.of(device);
         this.numHeads = shape.numHeads();
         this.source = new KernelSource(spec, shape, modelType);
+        this.text = source.text();
+        this.threads = KernelSource.constant(text, "THREADS");
+        this.sharedBytes = KernelSource.constant(text, "SHARED_BYTES");
         // What stage 2 needs contains what stage 1 needs: a fault shows here, not in the first
         // step.
         CudaModule module = module(true);
-        this.forward = module.function("fused_forward", SHARED_BYTES);
+        this.forward = module.function("fused_forward", sharedBytes);
         backward.put(true, new Backward(ofQueries(module), ofKeys(module)));
         Map<String, Object> constants = new HashMap<>();
         constants.put("num_heads", (long) shape.numHeads());
@@ -67,15 +70,15 @@ final class CudaAttentionKernel implements AttentionKernel {
     }
 
     private CudaModule module(boolean ofInputs) {
-        return CudaModule.of(device, "fused attention", source.text(), source.defines(ofInputs));
+        return CudaModule.of(device, "fused attention", text, source.defines(ofInputs));
     }
 
-    private static CudaFunction ofQueries(CudaModule module) {
-        return module.function("fused_backward_q", SHARED_BYTES);
+    private CudaFunction ofQueries(CudaModule module) {
+        return module.function("fused_backward_q", sharedBytes);
     }
 
-    private static CudaFunction ofKeys(CudaModule module) {
-        return module.function("fused_backward_kv", SHARED_BYTES);
+    private CudaFunction ofKeys(CudaModule module) {
+        return module.function("fused_backward_kv", sharedBytes);
     }
 
     @Override
@@ -127,7 +130,7 @@ final class CudaAttentionKernel implements AttentionKernel {
         own.forEach(array -> arguments.add(address(array)));
         int batch = size(v, 0);
         arguments.addAll(List.of(batch, numHeads, size(v, 1), size(v, 2)));
-        kernel.launch(Math.multiplyExact(batch, numHeads), THREADS, arguments.toArray());
+        kernel.launch(Math.multiplyExact(batch, numHeads), threads, arguments.toArray());
     }
 
     private static int size(NDArray array, int dimension) {

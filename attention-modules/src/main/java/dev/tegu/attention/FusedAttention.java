@@ -106,10 +106,10 @@ public final class FusedAttention implements AutoCloseable {
         if (reason.isPresent()) {
             throw new IllegalStateException(reason.get());
         }
-        try (KernelCheck check =
-                        new KernelCheck(
-                                spec, CHECKED_SHAPE, 2, CHECKED_LENGTH, device, DType.BF16);
-                FusedAttention kernel = of(check.layer(), device, DType.BF16).orElseThrow()) {
+        int chunk = LinearAttention.DEFAULT_CHUNK_SIZE;
+        try (LinearAttention layer = new LinearAttention(spec, CHECKED_SHAPE, chunk);
+                FusedAttention kernel = of(layer, device, DType.BF16).orElseThrow();
+                KernelCheck check = new KernelCheck(layer, 2, CHECKED_LENGTH, device, DType.BF16)) {
             return KernelCheck.describe(preset, check.errors(kernel, check.leaves()));
         }
     }

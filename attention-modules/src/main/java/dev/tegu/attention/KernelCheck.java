@@ -36,18 +36,15 @@ final class KernelCheck implements AutoCloseable {
     private final NDArray gradOutput;
 
     /**
+     * @param layer what is run; stays the caller's
      * @param device where all of it runs
      * @param type BF16 or F16, of q, k, v, x and the output
      */
-    KernelCheck(
-            AttentionSpec spec,
-            AttentionShape shape,
-            int batch,
-            int length,
-            Device device,
-            DType type) {
+    KernelCheck(LinearAttention layer, int batch, int length, Device device, DType type) {
         this.manager = Engines.newManager(device);
-        this.layer = new LinearAttention(spec, shape, LinearAttention.DEFAULT_CHUNK_SIZE);
+        this.layer = layer;
+        AttentionSpec spec = layer.spec();
+        AttentionShape shape = layer.shape();
         long dtype = type == DType.BF16 ? 15 : 5;
         this.script =
                 TorchScript.load(KernelCheck.class, "kernel_check.py", Map.of("dtype", dtype));
@@ -98,11 +95,6 @@ final class KernelCheck implements AutoCloseable {
 
     private NDArray narrow(NDArray x) {
         return script.call("narrow", new TorchScript.Arguments().add(x)).get(0);
-    }
-
-    /** The layer that is run. */
-    LinearAttention layer() {
-        return layer;
     }
 
     /** The names of everything that a gradient can be asked of. */
@@ -171,7 +163,6 @@ final class KernelCheck implements AutoCloseable {
     @Override
     public void close() {
         script.close();
-        layer.close();
         manager.close();
     }
 }

@@ -12,7 +12,9 @@ import java.util.Set;
 
 /** Which layers the CUDA kernel computes, and where. */
 final class KernelLimits {
-    private static final Set<Integer> HEAD_DIMS = Set.of(64);
+    /** What a block's registers hold the state of. */
+    private static final Set<Integer> HEAD_DIMS = Set.of(32, 64);
+
     private static final int LARGEST_WINDOW = 4096;
     private static final int MOST_SINKS = 16;
 
@@ -41,11 +43,7 @@ final class KernelLimits {
             return Optional.of("`combine: " + word(combine) + "` is not in it");
         }
         if (!HEAD_DIMS.contains(shape.headDim())) {
-            return Optional.of(
-                    "heads are "
-                            + shape.headDim()
-                            + " wide, it takes "
-                            + HEAD_DIMS.iterator().next());
+            return Optional.of("heads are " + shape.headDim() + " wide, it takes 32 and 64");
         }
         return linear(spec, shape).or(() -> window(spec));
     }

@@ -8,6 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * The source of the CUDA kernel, in {@code cuda/} beside this class: one program, cut to a layer by
@@ -75,5 +77,18 @@ record KernelSource(AttentionSpec spec, AttentionShape shape, DType modelType) {
             }
         }
         return text.toString();
+    }
+
+    /**
+     * A number that source and host share.
+     *
+     * @param name of a {@code constexpr int} of the source
+     */
+    static int constant(String text, String name) {
+        Matcher matcher = Pattern.compile("constexpr int " + name + " = ([0-9]+);").matcher(text);
+        if (!matcher.find()) {
+            throw new IllegalStateException("the kernel's source has no constant " + name);
+        }
+        return Integer.parseInt(matcher.group(1));
     }
 }
