@@ -60,16 +60,27 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_kv(
   dkw += head * T * D;
   dv += head * T * D;
   dg += head * T;
-  const float weight = WINDOW > 0 && (LINEAR || COMBINE == 1) ? mix[h] : 1.0f;
+  [[maybe_unused]] const float weight = WINDOW > 0 && (LINEAR || COMBINE == 1) ? mix[h] : 1.0f;
+#if LINEAR
   const float far_weight = SHARED && AFFINE ? 1.0f - weight : 1.0f;
-
   State state;  // its gradient
   clear(state);
   float query_sum = 0.0f;  // gradient of the sum of keys, this thread's feature
+#endif
 #if GATED
   float gate_sum = 0.0f;  // gradient of the gates after the tile
 #endif
   for (int tile = (T - 1) / C; tile >= 0; tile--) {
+    prefetch_tile(v, D, (tile - 1) * C, T);
+    prefetch_tile(dy, D, (tile - 1) * C, T);
+#if WINDOW > 0 && INPUT_GRADS
+    prefetch_tile(qw, D, (tile - 1) * C, T);
+    prefetch_tile(kw, D, (tile - 1) * C, T);
+#endif
+#if LINEAR
+    prefetch_tile(zq, D, (tile - 1) * C + SHIFT, T);
+    prefetch_tile(zk, D, (tile - 1) * C, T);
+#endif
     float value[D / 8][4];
     clear(value);
     __syncthreads();
@@ -98,7 +109,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_kv(
           int query = n * 8 + place() * 2 + e % 2;
           int distance = (at - tile) * C + query - (warp() * 16 + group() + e / 2 * 8);
           float x = exp2_of(weights[n][e] * scale - s.saved[query].top) * (weight * s.saved[query].near);
-          x = distance >= 0 && distance < WINDOW ? x : 0.0f;
+          x = in_window(distance) ? x : 0.0f;
           weights[n][e] = x;
           dots[n][e] = x * (dots[n][e] - s.rows[query].near);
 #if SHARED
@@ -113,23 +124,29 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_kv(
 #endif
 
 #if LINEAR
+    Projected query_z;
+    read_projected(query_z, zq, tile * C + SHIFT, T);
+    Projected key_z;
+    read_projected(key_z, zk, tile * C, T);
+#if GATED
+    float2 gates = read_gates(g, tile * C, T);
+#endif
     __syncthreads();
-    load_features(s.linear.q, zq, tile * C + SHIFT, T);
-    load_features(s.linear.k, zk, tile * C, T);
     load_queries(s, dy, saved, rows, tile * C + SHIFT, T);
     store_state(s.linear.state, state);
     if (threadIdx.x < F) {
       s.linear.query_sum[threadIdx.x] = query_sum;
     }
+    store_features(s.linear.q, query_z, tile * C + SHIFT, T);
+    store_features(s.linear.k, key_z, tile * C, T);
 #if GATED
-    sum_gates(s.linear.gates, g, tile * C, T);
+    sum_gates(s.linear.gates, s.linear.until_end, gates);
 #endif
     __syncthreads();
     if (threadIdx.x < C) {
       float read = far_weight * s.saved[threadIdx.x].far;
 #if GATED
       read *= exp2_of(s.linear.gates[threadIdx.x]);
-      s.linear.until_end[threadIdx.x] = exp2_of(s.linear.gates[C - 1] - s.linear.gates[threadIdx.x]);
 #endif
       s.linear.read[threadIdx.x] = read;
     }

@@ -17,6 +17,7 @@ struct QueriesShared {
 };
 static_assert(sizeof(QueriesShared) <= SHARED_BYTES, "shared memory");
 
+#if WINDOW > 0
 // One tile of keys: the window's weights, not divided, and dy.v, for the warp's rows.
 __device__ __forceinline__ void window_tile(
     QueriesShared &s, const elem *k, const elem *v, const float (&top)[2], int tile, int at, int T,
@@ -36,10 +37,11 @@ __device__ __forceinline__ void window_tile(
     for (int e = 0; e < 4; e++) {
       int distance = (tile - at) * C + warp() * 16 + group() + e / 2 * 8 - n * 8 - place() * 2 - e % 2;
       float x = exp2_of(weight[n][e] * scale - top[e / 2]);
-      weight[n][e] = distance >= 0 && distance < WINDOW ? x : 0.0f;
+      weight[n][e] = in_window(distance) ? x : 0.0f;
     }
   }
 }
+#endif
 
 // The sum of one number a thread over the block, in every thread.
 __device__ __forceinline__ float block_sum(float *sums, float x) {
@@ -83,14 +85,31 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
   dzq += head * T * D;
   dqw += head * T * D;
   const float weight = WINDOW > 0 && (LINEAR || COMBINE == 1) ? mix[h] : 1.0f;
+#if LINEAR
   const float far_weight = SHARED && AFFINE ? 1.0f - weight : 1.0f;
+#endif
 
+#if LINEAR
   State state;
   clear(state);
   float key_sum = 0.0f;
+#endif
+#if WINDOW > 0
   float mix_sum = 0.0f;
   float sink_sums[SINKS + 1] = {};  // the last one for no sinks
+#endif
   for (int tile = 0; tile * C < T; tile++) {
+    prefetch_tile(v, D, (tile + 1) * C, T);
+    prefetch_tile(y, D, (tile + 1) * C, T);
+    prefetch_tile(dy, D, (tile + 1) * C, T);
+#if WINDOW > 0
+    prefetch_tile(qw, D, (tile + 1) * C, T);
+    prefetch_tile(kw, D, (tile + 1) * C, T);
+#endif
+#if LINEAR
+    prefetch_tile(zq, D, (tile + 1) * C, T);
+    prefetch_tile(zk, D, (tile + 1) * C - SHIFT, T);
+#endif
     Saved row[2];
     Rows made[2];
 #pragma unroll
@@ -115,6 +134,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
     load_tile(s.dy, dy, tile * C, T);
 #if LINEAR
     load_linear_tile(s.linear, zk, v, g, tile, T, state, key_sum);
+    __syncthreads();
 #endif
 #if SHARED
     // the linear branch's part of dy.y: y itself is rounded, and what a larger share of the window would do to it is
@@ -122,7 +142,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
     float far_dot[2] = {0.0f, 0.0f};
     float far_den[2];
     {
-      load_features(s.q, zq, tile * C, T);
+      Projected query;
+      read_projected(query, zq, tile * C, T);
+      store_features(s.q, query, tile * C, T);
       __syncthreads();
       float num[D / 8][4];
       linear_rows(s.linear, s.q + warp() * 16 * WIDE_F, num, far_den);

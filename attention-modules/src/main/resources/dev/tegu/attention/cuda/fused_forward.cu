@@ -15,6 +15,7 @@ struct ForwardShared {
 };
 static_assert(sizeof(ForwardShared) <= SHARED_BYTES, "shared memory");
 
+#if WINDOW > 0
 // The window's softmax over tiles of keys, newest first, so that every query has seen a key when the largest score
 // is first used. num [16, D] of the warp's rows, not divided; den and top of the lane's two rows.
 __device__ __forceinline__ void window_forward(
@@ -55,7 +56,7 @@ __device__ __forceinline__ void window_forward(
         for (int e = 0; e < 2; e++) {
           int distance = first - n * 8 - e;
           float x = score[n][half * 2 + e] * scale;
-          x = distance >= 0 && distance < WINDOW ? x : FLOAT_MIN;
+          x = in_window(distance) ? x : FLOAT_MIN;
           score[n][half * 2 + e] = x;
           if (x > best) {
             best = x;
@@ -66,7 +67,7 @@ __device__ __forceinline__ void window_forward(
 #pragma unroll
       for (int other = 1; other < 4; other *= 2) {
         float x = from_lane(best, other);
-        float x_distance = from_lane(best_distance, other);
+        float x_distance = SHARED ? from_lane(best_distance, other) : 0.0f;
         // of equal ones the nearest, so that the four lanes agree
         if (x > best || (x == best && x_distance < best_distance)) {
           best = x;
@@ -106,6 +107,7 @@ __device__ __forceinline__ void window_forward(
     }
   }
 }
+#endif
 
 // y [B, H, T, D]: both branches and what combines them. The arguments of all kernels are in docs/kernels.md.
 extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_forward(
@@ -127,10 +129,21 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_forward(
   saved += head * T;
   const float weight = WINDOW > 0 && (LINEAR || COMBINE == 1) ? mix[h] : 1.0f;
 
+#if LINEAR
   State state;
   clear(state);
   float key_sum = 0.0f;
+#endif
   for (int tile = 0; tile * C < T; tile++) {
+    prefetch_tile(v, D, (tile + 1) * C, T);
+#if WINDOW > 0
+    prefetch_tile(qw, D, (tile + 1) * C, T);
+    prefetch_tile(kw, D, (tile + 1) * C, T);
+#endif
+#if LINEAR
+    prefetch_tile(zq, D, (tile + 1) * C, T);
+    prefetch_tile(zk, D, (tile + 1) * C - SHIFT, T);
+#endif
     float near[D / 8][4];
     float near_den[2] = {0.0f, 0.0f};
     float top[2] = {0.0f, 0.0f};
@@ -145,16 +158,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_forward(
     float far_den[2] = {0.0f, 0.0f};
     clear(far);
 #if LINEAR
+    Projected query;
+    read_projected(query, zq, tile * C, T);
     __syncthreads();
-    load_features(s.linear.q, zq, tile * C, T);
     load_linear_tile(s.linear.tile, zk, v, g, tile, T, state, key_sum);
+    store_features(s.linear.q, query, tile * C, T);
+    __syncthreads();
     linear_rows(s.linear.tile, s.linear.q + warp() * 16 * WIDE_F, far, far_den);
     add_linear_tile(s.linear.tile, state, key_sum);
 #endif
 
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-      Saved row = {top[half], nearest[half], 0.0f, 0.0f};
+      Saved row = {top[half], SHARED ? nearest[half] : 0.0f, 0.0f, 0.0f};
 #if SHARED
       float far_weight = AFFINE ? 1.0f - weight : 1.0f;
       float sum = weight * near_den[half] + far_weight * far_den[half];

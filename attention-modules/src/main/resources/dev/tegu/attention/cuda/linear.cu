@@ -9,25 +9,25 @@ struct LinearTile {
   float until_end[C];  // exp of the gates that a key lives through in its own tile
 };
 
-// Keys and values of a tile and the state before it; `key_sum` is this thread's feature of the sum of keys. To be
-// called by all threads after a barrier; what it has written is there when it is back.
+// Keys and values of a tile and the state before it; `key_sum` is this thread's feature of the sum of keys. Between
+// barriers.
 __device__ __forceinline__ void load_linear_tile(
     LinearTile &s, const float *zk, const elem *v, const float *g, int tile, int T, const State &state,
     float key_sum) {
-  load_features(s.k, zk, tile * C - SHIFT, T);
+  Projected key;
+  read_projected(key, zk, tile * C - SHIFT, T);
+#if GATED
+  float2 gates = read_gates(g, tile * C, T);
+#endif
   load_tile(s.v, v, tile * C - SHIFT, T);
   store_state(s.state, state);
   if (threadIdx.x < F) {
     s.key_sum[threadIdx.x] = key_sum;
   }
+  store_features(s.k, key, tile * C - SHIFT, T);
 #if GATED
-  sum_gates(s.gates, g, tile * C, T);
-  __syncthreads();
-  if (threadIdx.x < C) {
-    s.until_end[threadIdx.x] = exp2_of(s.gates[C - 1] - s.gates[threadIdx.x]);
-  }
+  sum_gates(s.gates, s.until_end, gates);
 #endif
-  __syncthreads();
 }
 
 // num [16, D] of a warp's rows and den of the lane's two, not divided; q: the features of the warp's queries.

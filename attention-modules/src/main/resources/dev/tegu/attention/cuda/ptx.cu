@@ -50,21 +50,19 @@ __device__ __forceinline__ unsigned shared_address(const elem *at) {
   return address;
 }
 
-// Four 8 x 8 matrices from shared memory. Lane i gives the address of row i % 8 of matrix i / 8 and gets the numbers
+// Four 8 x 8 matrices from shared memory; volatile, so that no barrier is crossed. Lane i gives the address of row i % 8 of matrix i / 8 and gets the numbers
 // (g, 2 p) and (g, 2 p + 1) of each.
 __device__ __forceinline__ void load_matrices(unsigned (&x)[4], const elem *row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-               : "r"(shared_address(row))
-               : "memory");
+               : "r"(shared_address(row)));
 }
 
 // The same with each matrix transposed: numbers (2 p, g) and (2 p + 1, g).
 __device__ __forceinline__ void load_transposed(unsigned (&x)[4], const elem *row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-               : "r"(shared_address(row))
-               : "memory");
+               : "r"(shared_address(row)));
 }
 
 // c += a b, the products summed in float32.
@@ -79,6 +77,9 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const unsigned (&a)[
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+
+// Asks for 128 bytes of global memory to be brought nearer, into the second-level cache.
+__device__ __forceinline__ void prefetch(const char *from) { asm volatile("prefetch.global.L2 [%0];" : : "l"(from)); }
 
 __device__ __forceinline__ float from_lane(float x, int distance) {
   return __shfl_xor_sync(0xffffffffu, x, distance);

@@ -106,20 +106,54 @@ __device__ __forceinline__ void store_rows(elem *to, const float (&c)[D / 8][4],
   }
 }
 
-// Features of one row, [softmax(z), softmax(-z)], each at least 1e-12 (LoLCATs' floor): the lane's share is columns
-// 8 n + 2 p and the next of each half. Zero where the row is no token.
+// Asks for rows first .. first + 63 of [T, width], whatever their type, before they are needed.
+template <typename X>
+__device__ __forceinline__ void prefetch_tile(const X *from, int width, int first, int T) {
+  const int row_bytes = width * sizeof(X);
+  for (int at = threadIdx.x * 128; at < C * row_bytes; at += THREADS * 128) {
+    int t = first + at / row_bytes;
+    if (t >= 0 && t < T) {
+      prefetch((const char *)(from + (long long)t * width) + at % row_bytes);
+    }
+  }
+}
+
+// The lane's share of its two rows of z [T, D]: columns 8 n + 2 p and the next. Read well before the features are
+// made, so that memory works while the block does something else.
+typedef float Projected[2][D / 8][2];
+
+__device__ __forceinline__ bool is_token(int first, int half, int T) {
+  int t = first + warp() * 16 + group() + half * 8;
+  return t >= 0 && t < T;
+}
+
+__device__ __forceinline__ void read_projected(Projected &x, const float *z, int first, int T) {
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    const float *row = z + (long long)(first + warp() * 16 + group() + half * 8) * D + place() * 2;
+    bool token = is_token(first, half, T);
+#pragma unroll
+    for (int n = 0; n < D / 8; n++) {
+      float2 pair = {0.0f, 0.0f};
+      if (token) {
+        pair = *(const float2 *)(row + n * 8);
+      }
+      x[half][n][0] = pair.x;
+      x[half][n][1] = pair.y;
+    }
+  }
+}
+
+// Features of one row, [softmax(z), softmax(-z)], each at least 1e-12 (LoLCATs' floor), the lane's share of both
+// halves. Zero where the row is no token.
 __device__ __forceinline__ void features(
-    const float *z, bool token, float (&up)[D / 8][2], float (&down)[D / 8][2]) {
+    const float (&z)[D / 8][2], bool token, float (&up)[D / 8][2], float (&down)[D / 8][2]) {
   float high = FLOAT_MIN;
   float low = -FLOAT_MIN;
 #pragma unroll
   for (int n = 0; n < D / 8; n++) {
-    float2 x = {0.0f, 0.0f};
-    if (token) {
-      x = *(const float2 *)(z + n * 8 + place() * 2);
-    }
-    up[n][0] = x.x * LOG2_E;
-    up[n][1] = x.y * LOG2_E;
+    up[n][0] = z[n][0] * LOG2_E;
+    up[n][1] = z[n][1] * LOG2_E;
     high = fmaxf(high, fmaxf(up[n][0], up[n][1]));
     low = fminf(low, fminf(up[n][0], up[n][1]));
   }
@@ -152,20 +186,18 @@ __device__ __forceinline__ void features(
   }
 }
 
-// Features of rows first .. first + 63 of z [T, D] into a tile of width F.
-__device__ __forceinline__ void load_features(elem *tile, const float *z, int first, int T) {
+// Features of rows first .. first + 63 into a tile of width F.
+__device__ __forceinline__ void store_features(elem *tile, const Projected &z, int first, int T) {
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    int row = warp() * 16 + group() + half * 8;
-    int t = first + row;
     float up[D / 8][2];
     float down[D / 8][2];
-    features(z + (long long)t * D, t >= 0 && t < T, up, down);
+    features(z[half], is_token(first, half, T), up, down);
+    elem *row = tile + (warp() * 16 + group() + half * 8) * WIDE_F + place() * 2;
 #pragma unroll
     for (int n = 0; n < D / 8; n++) {
-      elem *at = tile + row * WIDE_F + n * 8 + place() * 2;
-      *(unsigned *)at = pack(up[n][0], up[n][1]);
-      *(unsigned *)(at + D) = pack(down[n][0], down[n][1]);
+      *(unsigned *)(row + n * 8) = pack(up[n][0], up[n][1]);
+      *(unsigned *)(row + D + n * 8) = pack(down[n][0], down[n][1]);
     }
   }
 }
@@ -174,13 +206,15 @@ __device__ __forceinline__ void load_features(elem *tile, const float *z, int fi
 // row's features times their gradient.
 __device__ __forceinline__ void features_backward(
     float *dz, const float *z, const float (&c)[F / 8][4], int first, int T, float (&dot)[2]) {
+  Projected x;
+  read_projected(x, z, first, T);
 #pragma unroll
   for (int half = 0; half < 2; half++) {
     int t = first + warp() * 16 + group() + half * 8;
-    bool token = t < T;
+    bool token = is_token(first, half, T);
     float up[D / 8][2];
     float down[D / 8][2];
-    features(z + (long long)t * D, token, up, down);
+    features(x[half], token, up, down);
     float up_dot = 0.0f;
     float down_dot = 0.0f;
 #pragma unroll
@@ -218,21 +252,31 @@ __device__ __forceinline__ void features_backward(
   }
 }
 
-// Log-gates of rows first .. first + 63 summed from the tile's start, in log2; behind the text they stay as they are.
-// By the first warp.
-__device__ __forceinline__ void sum_gates(float *sums, const float *g, int first, int T) {
+// The lane's two log-gates of rows first .. first + 63, in log2; none act behind the text. For the first warp.
+__device__ __forceinline__ float2 read_gates(const float *g, int first, int T) {
+  int t = first + lane() * 2;
+  float2 pair = {0.0f, 0.0f};
+  if (warp() == 0 && t < T) {
+    pair.x = g[t] * LOG2_E;
+    pair.y = t + 1 < T ? g[t + 1] * LOG2_E : 0.0f;
+  }
+  return pair;
+}
+
+// Log-gates summed from the tile's start, and exp of those that a row lives through until the tile's end.
+__device__ __forceinline__ void sum_gates(float *sums, float *until_end, float2 pair) {
   if (warp() == 0) {
-    int t = first + lane() * 2;
-    float one = t < T ? g[t] * LOG2_E : 0.0f;
-    float two = t + 1 < T ? g[t + 1] * LOG2_E : 0.0f;
-    float sum = one + two;
+    float sum = pair.x + pair.y;
 #pragma unroll
     for (int distance = 1; distance < 32; distance *= 2) {
       float before = from_lane_below(sum, distance);
       sum += lane() >= distance ? before : 0.0f;
     }
-    sums[lane() * 2] = sum - two;
+    float last = from_last_lane(sum);
+    sums[lane() * 2] = sum - pair.y;
     sums[lane() * 2 + 1] = sum;
+    until_end[lane() * 2] = exp2_of(last - (sum - pair.y));
+    until_end[lane() * 2 + 1] = exp2_of(last - sum);
   }
 }
 
@@ -366,11 +410,16 @@ __device__ __forceinline__ float feature_sum(const elem *f, const float *weight)
   return sum;
 }
 
+#if WINDOW > 0
+// Is a key so many tokens before a query in its window?
+__device__ __forceinline__ bool in_window(int distance) { return (unsigned)distance < (unsigned)WINDOW; }
+#endif
+
 // exp of the log-gates between key and query, both places of a tile; 0 where the key comes after the query.
 __device__ __forceinline__ float decay(const float *gates, int query, int key) {
   float x = 1.0f;
 #if GATED
-  x = exp2_of(fminf(gates[query] - gates[key], 0.0f));
+  x = exp2_of(gates[query] - gates[key]);
 #endif
   return key <= query ? x : 0.0f;
 }
