@@ -26,7 +26,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     private final DType dtype;
     private final NDManager manager;
     private final TorchScript script;
-    private final List<LinearAttention> kernels = new ArrayList<>();
+    private final Optional<LinearAttention> kernel;
     private final NDArray embedding;
     private final NDArray norm;
     private final NDArray head;
@@ -45,23 +45,16 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         this.dtype = dtype;
         this.manager = manager;
         AttentionShape shape = config.shape();
-        this.script = ModelLoader.script(config);
+        this.kernel =
+                config.linearAttention().map(spec -> ModelLoader.attention(config, spec, ablated));
+        this.script =
+                kernel.map(LinearAttention::script).orElseGet(() -> ModelLoader.script(config));
         this.positions =
                 new Positions(script, new RopeTable(config.rope(), shape.headDim(), manager));
         ModelLayout layout = new ModelLayout(config);
         this.embedding = source.tensor(layout.embedding());
         this.norm = source.tensor(layout.norm());
         this.head = config.tiesEmbeddings() ? embedding : source.tensor(layout.head());
-        Optional<LinearAttention> kernel =
-                config.linearAttention()
-                        .map(
-                                spec ->
-                                        new LinearAttention(
-                                                spec,
-                                                shape,
-                                                LinearAttention.DEFAULT_CHUNK_SIZE,
-                                                ablated));
-        kernel.ifPresent(kernels::add);
         for (int i = 0; i < config.numLayers(); i++) {
             layers.add(
                     new DecoderLayer(
@@ -343,7 +336,6 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     public void close() {
         positions.close();
         manager.close();
-        kernels.forEach(LinearAttention::close);
-        script.close();
+        kernel.ifPresentOrElse(LinearAttention::close, script::close);
     }
 }

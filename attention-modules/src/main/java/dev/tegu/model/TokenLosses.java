@@ -1,9 +1,9 @@
 package dev.tegu.model;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -101,17 +101,14 @@ public final class TokenLosses {
         inputs.put("labels", labels);
         inputs.put(
                 "factors",
-                onCpu(
+                Numbers.onCpu(
                         manager,
-                        manager.create(
-                                new float[] {
-                                    (float) factors.crossEntropy(),
-                                    (float) factors.kl(),
-                                    (float) factors.temperature(),
-                                    rows
-                                })));
+                        (float) factors.crossEntropy(),
+                        (float) factors.kl(),
+                        (float) factors.temperature(),
+                        rows));
         teacher.ifPresent(t -> inputs.put("teacher", t));
-        lossScale.ifPresent(s -> inputs.put("loss_scale", onCpu(manager, manager.create(s))));
+        lossScale.ifPresent(s -> inputs.put("loss_scale", Numbers.onCpu(manager, s)));
         return model.script()
                 .call(
                         "token_losses",
@@ -119,13 +116,6 @@ public final class TokenLosses {
                                 .add(normed)
                                 .add(model.ends().get(2))
                                 .add("p", inputs));
-    }
-
-    /** Numbers that the script reads without waiting for a GPU. */
-    private static NDArray onCpu(NDManager manager, NDArray numbers) {
-        NDArray moved = numbers.toDevice(Device.cpu(), false);
-        moved.attach(manager);
-        return moved;
     }
 
     /**

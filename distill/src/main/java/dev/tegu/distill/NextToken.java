@@ -1,10 +1,10 @@
 package dev.tegu.distill;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.engine.Numbers;
 import dev.tegu.lora.LoraAdapters;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
@@ -156,11 +156,8 @@ public final class NextToken implements Objective {
     private void startDropping(NDManager scope, StepContext context) {
         windowDropout.begin(model, context);
         if (options.adapterDropout() > 0) {
-            // read by the script without waiting for a GPU
-            NDArray probability = scope.create((float) options.adapterDropout());
-            NDArray onCpu = probability.toDevice(Device.cpu(), false);
-            onCpu.attach(scope);
-            model.layers().forEach(layer -> layer.dropAdapterInputs(onCpu));
+            NDArray probability = Numbers.onCpu(scope, (float) options.adapterDropout());
+            model.layers().forEach(layer -> layer.dropAdapterInputs(probability));
         }
     }
 

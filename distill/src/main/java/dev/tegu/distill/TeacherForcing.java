@@ -157,10 +157,9 @@ final class TeacherForcing {
             DecoderLayer layer = model.layers().get(i);
             try (NDManager step = scope.newSubManager()) {
                 hidden.attach(step);
-                DecoderLayer.Projected in = layer.project(hidden);
-                NDArray target = layer.softmax(in, places);
-                visitor.accept(new Visit(i, layer, hidden, in, places, target));
-                hidden = layer.finish(hidden, target);
+                DecoderLayer.Taught taught = layer.taught(hidden, places);
+                visitor.accept(new Visit(i, layer, hidden, taught.in(), places, taught.target()));
+                hidden = taught.hidden();
                 hidden.attach(scope);
             }
         }
