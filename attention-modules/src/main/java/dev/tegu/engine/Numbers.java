@@ -14,9 +14,9 @@ public final class Numbers {
      * neither making nor reading them waits for a GPU.
      *
      * @param owner of the result
-     * @return float32 [n]
+     * @return float64 [n]
      */
-    public static NDArray onCpu(NDManager owner, float... numbers) {
+    public static NDArray onCpu(NDManager owner, double... numbers) {
         try (NDManager cpu = owner.newSubManager(Device.cpu())) {
             NDArray array = cpu.create(numbers);
             array.attach(owner);

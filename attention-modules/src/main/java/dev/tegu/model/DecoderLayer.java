@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.AttentionState;
 import dev.tegu.attention.LinearAttention;
+import dev.tegu.engine.GradMode;
 import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import java.util.Collections;
@@ -74,6 +75,11 @@ public final class DecoderLayer {
             Optional<NDArray> mask,
             Optional<NDArray> documents,
             Optional<NDArray> visible) {
+        /** Whether each row is one text without padding. */
+        public boolean isPlain() {
+            return mask.isEmpty() && documents.isEmpty();
+        }
+
         /** Of rows that are equally long texts without padding. */
         public static Places of(Rope rope) {
             return new Places(rope, Optional.empty(), Optional.empty(), Optional.empty());
@@ -112,7 +118,7 @@ public final class DecoderLayer {
     /**
      * Drops part of the adapters' inputs from now on, as PEFT does while training.
      *
-     * @param probability [] float32 on the CPU
+     * @param probability [1], on the CPU
      */
     public void dropAdapterInputs(NDArray probability) {
         weights.put("lora_dropout", probability);
@@ -303,6 +309,38 @@ public final class DecoderLayer {
                 : layer.chunked(in.q(), in.k(), in.v(), inputs, state);
     }
 
+    /** What the attention reads beside q, k and v of whole texts, the window never dropped. */
+    Map<String, NDArray> attentionInputs(Projected in, Places places) {
+        Map<String, NDArray> inputs = inputs(places);
+        putInput(in, inputs);
+        return inputs;
+    }
+
+    /**
+     * The whole layer recorded from a leaf of its own: residual stream after it, once more without
+     * what was recorded, the leaf.
+     */
+    NDList wholeTape(NDArray hidden, Places places, NDManager owner) {
+        TorchScript.Arguments arguments = layerArguments(hidden, places, owner);
+        String method = attention.isPresent() ? "linear_tape" : "softmax_tape";
+        NDList out = GradMode.on(() -> script.call(method, arguments));
+        out.attach(owner);
+        return out;
+    }
+
+    private TorchScript.Arguments layerArguments(NDArray hidden, Places places, NDManager owner) {
+        return new TorchScript.Arguments()
+                .add(hidden)
+                .add("w", weights)
+                .add(
+                        "p",
+                        attention.isPresent() ? textInputs(places, owner) : softmaxInputs(places));
+    }
+
+    TorchScript script() {
+        return script;
+    }
+
     private void putInput(Projected in, Map<String, NDArray> inputs) {
         if (attention.orElseThrow().spec().gate().readsInput()) {
             inputs.put("x", in.input());
@@ -335,16 +373,8 @@ public final class DecoderLayer {
         NDManager owner = hidden.getManager();
         try (NDManager scope = owner.newSubManager()) {
             scope.tempAttachAll(hidden);
-            Map<String, NDArray> inputs =
-                    attention.isPresent() ? textInputs(places, scope) : softmaxInputs(places);
-            return scope.ret(
-                    script.call(
-                                    attention.isPresent() ? "linear_layer" : "softmax_layer",
-                                    new TorchScript.Arguments()
-                                            .add(hidden)
-                                            .add("w", weights)
-                                            .add("p", inputs))
-                            .get(0));
+            String method = attention.isPresent() ? "linear_layer" : "softmax_layer";
+            return scope.ret(script.call(method, layerArguments(hidden, places, scope)).get(0));
         }
     }
 

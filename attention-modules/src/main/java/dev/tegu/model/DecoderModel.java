@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.AttentionShape;
+import dev.tegu.attention.FusedAttention;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
@@ -27,6 +28,10 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     private final NDManager manager;
     private final TorchScript script;
     private final Optional<LinearAttention> kernel;
+
+    /** Made when it is asked for: a kernel takes some time to compile. */
+    private Optional<FusedAttention> fused = Optional.empty();
+
     private final NDArray embedding;
     private final NDArray norm;
     private final NDArray head;
@@ -232,6 +237,18 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return hasSoftmax;
     }
 
+    /**
+     * The linearized layers' attention outside of autograd, which belongs to the model.
+     *
+     * @return empty where no kernel serves the method, the type and the device
+     */
+    public Optional<FusedAttention> fusedAttention() {
+        if (fused.isEmpty()) {
+            fused = kernel.flatMap(k -> FusedAttention.of(k, manager.getDevice(), dtype));
+        }
+        return fused;
+    }
+
     TorchScript script() {
         return script;
     }
@@ -336,6 +353,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     public void close() {
         positions.close();
         manager.close();
+        fused.ifPresent(FusedAttention::close);
         kernel.ifPresentOrElse(LinearAttention::close, script::close);
     }
 }

@@ -103,9 +103,9 @@ public final class TokenLosses {
                 "factors",
                 Numbers.onCpu(
                         manager,
-                        (float) factors.crossEntropy(),
-                        (float) factors.kl(),
-                        (float) factors.temperature(),
+                        factors.crossEntropy(),
+                        factors.kl(),
+                        factors.temperature(),
                         rows));
         teacher.ifPresent(t -> inputs.put("teacher", t));
         lossScale.ifPresent(s -> inputs.put("loss_scale", Numbers.onCpu(manager, s)));
