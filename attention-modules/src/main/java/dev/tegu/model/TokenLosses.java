@@ -17,13 +17,16 @@ import java.util.Optional;
  * gradients as large as at temperature 1.
  *
  * <p>Logits, losses and gradients are computed in blocks of positions. Memory O(B T M) and 16
- * million logits, a few times (64 positions at least), whatever B and T.
+ * million logits (128 million on a GPU), a few times (64 positions at least), whatever B and T.
  *
  * @see <a href="https://arxiv.org/abs/1503.02531">Distilling the Knowledge, section 2</a>
  */
 public final class TokenLosses {
     /** Logits of a block: 64 MiB of float32. */
     private static final int BLOCK_LOGITS = 1 << 24;
+
+    /** The same on a GPU, where the head's matrix must not be read for few positions: 512 MiB. */
+    private static final int GPU_BLOCK_LOGITS = 1 << 27;
 
     /** Positions of a block at least, so that the head's matrix is not read for a few. */
     private static final int LEAST_ROWS = 64;
@@ -61,7 +64,13 @@ public final class TokenLosses {
 
     /** The losses of one model. */
     public TokenLosses(DecoderModel model, Factors factors) {
-        this(model, factors, Math.max(LEAST_ROWS, BLOCK_LOGITS / model.vocabSize()));
+        this(model, factors, rows(model));
+    }
+
+    private static int rows(DecoderModel model) {
+        boolean isGpu = model.manager().getDevice().isGpu();
+        int rows = (isGpu ? GPU_BLOCK_LOGITS : BLOCK_LOGITS) / model.vocabSize();
+        return Math.max(LEAST_ROWS, rows / LEAST_ROWS * LEAST_ROWS);
     }
 
     /** In blocks of the given number of positions. */

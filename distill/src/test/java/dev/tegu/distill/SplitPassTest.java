@@ -39,7 +39,7 @@ class SplitPassTest {
     @TempDir Path dir;
 
     /** The layer's script in the place of a kernel. */
-    private static FusedAttention attention(DecoderModel model) {
+    static FusedAttention attention(DecoderModel model) {
         return model.layers().stream()
                 .map(DecoderLayer::attention)
                 .flatMap(Optional::stream)
