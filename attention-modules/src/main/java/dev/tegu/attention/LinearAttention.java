@@ -2,7 +2,9 @@ package dev.tegu.attention;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -69,7 +71,27 @@ public final class LinearAttention implements AutoCloseable {
      */
     public LinearAttention(
             AttentionSpec spec, AttentionShape shape, int chunkSize, Set<Branch> ablated) {
-        this(spec, shape, chunkSize, SEGMENT, ablated);
+        this(spec, shape, chunkSize, SEGMENT, ablated, Methods.NONE);
+    }
+
+    /**
+     * A layer whose script also holds a model's methods, which may call the layer's: so that one
+     * call can compute what stands around the attention, too.
+     */
+    public LinearAttention(
+            AttentionSpec spec, AttentionShape shape, Set<Branch> ablated, Methods more) {
+        this(spec, shape, DEFAULT_CHUNK_SIZE, SEGMENT, ablated, more);
+    }
+
+    /**
+     * Methods beside the layer's own, with other names than those.
+     *
+     * @param resources absolute names of text resources
+     * @param constants fields of {@code self} that they read; one that the layer has, too, has the
+     *     same value
+     */
+    public record Methods(List<String> resources, Map<String, Object> constants) {
+        static final Methods NONE = new Methods(List.of(), Map.of());
     }
 
     /** A layer that takes its text in segments of the given length. */
@@ -79,12 +101,25 @@ public final class LinearAttention implements AutoCloseable {
             int chunkSize,
             int segment,
             Set<Branch> ablated) {
+        this(spec, shape, chunkSize, segment, ablated, Methods.NONE);
+    }
+
+    private LinearAttention(
+            AttentionSpec spec,
+            AttentionShape shape,
+            int chunkSize,
+            int segment,
+            Set<Branch> ablated,
+            Methods more) {
         spec.check(shape);
         this.spec = spec;
         this.shape = shape;
         this.ablated = Set.copyOf(ablated);
-        this.script =
-                TorchScript.load(LinearAttention.class, SCRIPTS, constants(chunkSize, segment));
+        List<String> resources = new ArrayList<>(SCRIPTS);
+        resources.addAll(more.resources());
+        Map<String, Object> constants = new HashMap<>(more.constants());
+        constants.putAll(constants(chunkSize, segment));
+        this.script = TorchScript.load(LinearAttention.class, resources, constants);
     }
 
     private Map<String, Object> constants(int chunkSize, int segment) {
@@ -224,14 +259,14 @@ public final class LinearAttention implements AutoCloseable {
         return !ablated.isEmpty();
     }
 
-    /** The layer's script, for {@link FusedAttention}. */
-    TorchScript script() {
+    /** The script, which lives as long as the layer. */
+    public TorchScript script() {
         return script;
     }
 
     /** A script's dictionary cannot be empty; a layer without parameters gets a dummy. */
     static Map<String, NDArray> orDummy(Map<String, NDArray> inputs, NDArray q) {
-        return inputs.isEmpty() ? Map.of("none", q.getManager().create(0f)) : inputs;
+        return inputs.isEmpty() ? Map.of("none", Numbers.onCpu(q.getManager(), 0f)) : inputs;
     }
 
     private Result run(

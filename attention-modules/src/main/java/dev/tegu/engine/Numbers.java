@@ -1,12 +1,28 @@
 package dev.tegu.engine;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 
-/** Products with plain numbers, for computations that gradients are taken of. */
+/** Plain numbers among arrays. */
 public final class Numbers {
     private Numbers() {}
+
+    /**
+     * Numbers that a script reads one by one. They are on the CPU whatever the manager's device:
+     * neither making nor reading them waits for a GPU.
+     *
+     * @param owner of the result
+     * @return float64 [n]
+     */
+    public static NDArray onCpu(NDManager owner, double... numbers) {
+        try (NDManager cpu = owner.newSubManager(Device.cpu())) {
+            NDArray array = cpu.create(numbers);
+            array.attach(owner);
+            return array;
+        }
+    }
 
     /**
      * {@code x} times a number. {@code NDArray.mul(Number)} and {@code div(Number)} must not stand

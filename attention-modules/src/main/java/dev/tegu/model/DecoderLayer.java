@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.AttentionState;
 import dev.tegu.attention.LinearAttention;
+import dev.tegu.engine.GradMode;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -15,8 +17,8 @@ import java.util.stream.Stream;
 /**
  * One layer: the frozen weights, which teacher and student share, and the student's attention.
  *
- * <p>Three script calls: {@link #project} before the attention, one attention, {@link #finish}
- * after.
+ * <p>One script call: {@link #forward(NDArray, Places)}. Who needs what is on the way takes three:
+ * {@link #project} before the attention, one attention, {@link #finish} after.
  */
 public final class DecoderLayer {
     private final TorchScript script;
@@ -73,6 +75,11 @@ public final class DecoderLayer {
             Optional<NDArray> mask,
             Optional<NDArray> documents,
             Optional<NDArray> visible) {
+        /** Whether each row is one text without padding. */
+        public boolean isPlain() {
+            return mask.isEmpty() && documents.isEmpty();
+        }
+
         /** Of rows that are equally long texts without padding. */
         public static Places of(Rope rope) {
             return new Places(rope, Optional.empty(), Optional.empty(), Optional.empty());
@@ -111,7 +118,7 @@ public final class DecoderLayer {
     /**
      * Drops part of the adapters' inputs from now on, as PEFT does while training.
      *
-     * @param probability [] float32 on the CPU
+     * @param probability [1], on the CPU
      */
     public void dropAdapterInputs(NDArray probability) {
         weights.put("lora_dropout", probability);
@@ -156,12 +163,9 @@ public final class DecoderLayer {
      * @param hidden residual stream, [B, T, M]
      */
     public Projected project(NDArray hidden) {
-        return project(hidden, weights);
-    }
-
-    private Projected project(NDArray hidden, Map<String, NDArray> given) {
         NDList out =
-                script.call("project", new TorchScript.Arguments().add(hidden).add("w", given));
+                script.call(
+                        "projections", new TorchScript.Arguments().add(hidden).add("w", weights));
         return new Projected(out.get(0), out.get(1), out.get(2), out.get(3));
     }
 
@@ -171,13 +175,9 @@ public final class DecoderLayer {
      * @return residual stream after the layer
      */
     public NDArray finish(NDArray hidden, NDArray attended) {
-        return finish(hidden, attended, weights);
-    }
-
-    private NDArray finish(NDArray hidden, NDArray attended, Map<String, NDArray> given) {
         return script.call(
                         "finish",
-                        new TorchScript.Arguments().add(hidden).add(attended).add("w", given))
+                        new TorchScript.Arguments().add(hidden).add(attended).add("w", weights))
                 .get(0);
     }
 
@@ -251,19 +251,23 @@ public final class DecoderLayer {
      * @return float32 [B, H, n, T]; padding has a row of zeros
      */
     public NDArray softmaxRows(Projected in, Places places, NDArray index) {
-        Map<String, NDArray> given = new LinkedHashMap<>();
-        given.put("cos", places.rope().cos());
-        given.put("sin", places.rope().sin());
-        places.visible().ifPresent(visible -> given.put("visible", visible));
-        places.mask().ifPresent(mask -> given.put("mask", mask));
         return script.call(
                         "softmax_rows",
                         new TorchScript.Arguments()
                                 .add(in.q())
                                 .add(in.k())
-                                .add("p", given)
+                                .add("p", softmaxInputs(places))
                                 .add(index))
                 .get(0);
+    }
+
+    private static Map<String, NDArray> softmaxInputs(Places places) {
+        Map<String, NDArray> given = new LinkedHashMap<>();
+        given.put("cos", places.rope().cos());
+        given.put("sin", places.rope().sin());
+        places.visible().ifPresent(visible -> given.put("visible", visible));
+        places.mask().ifPresent(mask -> given.put("mask", mask));
+        return given;
     }
 
     /**
@@ -277,9 +281,16 @@ public final class DecoderLayer {
     }
 
     private Map<String, NDArray> droppingInputs(Projected in, Places places) {
-        Map<String, NDArray> inputs = inputs(in, places);
+        Map<String, NDArray> inputs = textInputs(places, in.q().getManager());
+        putInput(in, inputs);
+        return inputs;
+    }
+
+    /** What the attention reads beside q, k, v and x of whole texts. */
+    private Map<String, NDArray> textInputs(Places places, NDManager owner) {
+        Map<String, NDArray> inputs = inputs(places);
         if (dropsWindow) {
-            inputs.put("no_window", in.q().getManager().create(0f));
+            inputs.put("no_window", Numbers.onCpu(owner, 0f));
         }
         return inputs;
     }
@@ -287,7 +298,8 @@ public final class DecoderLayer {
     /** The student's attention, continuing from a state; one real token takes the step form. */
     LinearAttention.Result linear(Projected in, Places places, AttentionState state) {
         LinearAttention layer = attention.orElseThrow();
-        Map<String, NDArray> inputs = inputs(in, places);
+        Map<String, NDArray> inputs = inputs(places);
+        putInput(in, inputs);
         boolean isStep =
                 in.q().getShape().get(2) == 1
                         && places.mask().isEmpty()
@@ -297,16 +309,51 @@ public final class DecoderLayer {
                 : layer.chunked(in.q(), in.k(), in.v(), inputs, state);
     }
 
-    private Map<String, NDArray> inputs(Projected in, Places places) {
+    /** What the attention reads beside q, k and v of whole texts, the window never dropped. */
+    Map<String, NDArray> attentionInputs(Projected in, Places places) {
+        Map<String, NDArray> inputs = inputs(places);
+        putInput(in, inputs);
+        return inputs;
+    }
+
+    /**
+     * The whole layer recorded from a leaf of its own: residual stream after it, once more without
+     * what was recorded, the leaf.
+     */
+    NDList wholeTape(NDArray hidden, Places places, NDManager owner) {
+        TorchScript.Arguments arguments = layerArguments(hidden, places, owner);
+        String method = attention.isPresent() ? "linear_tape" : "softmax_tape";
+        NDList out = GradMode.on(() -> script.call(method, arguments));
+        out.attach(owner);
+        return out;
+    }
+
+    private TorchScript.Arguments layerArguments(NDArray hidden, Places places, NDManager owner) {
+        return new TorchScript.Arguments()
+                .add(hidden)
+                .add("w", weights)
+                .add(
+                        "p",
+                        attention.isPresent() ? textInputs(places, owner) : softmaxInputs(places));
+    }
+
+    TorchScript script() {
+        return script;
+    }
+
+    private void putInput(Projected in, Map<String, NDArray> inputs) {
+        if (attention.orElseThrow().spec().gate().readsInput()) {
+            inputs.put("x", in.input());
+        }
+    }
+
+    private Map<String, NDArray> inputs(Places places) {
         Map<String, NDArray> inputs = new LinkedHashMap<>(parameters);
         inputs.putAll(constants);
         inputs.put("cos", places.rope().cos());
         inputs.put("sin", places.rope().sin());
         places.mask().ifPresent(mask -> inputs.put("mask", mask));
         places.documents().ifPresent(documents -> inputs.put("document", documents));
-        if (attention.orElseThrow().spec().gate().readsInput()) {
-            inputs.put("x", in.input());
-        }
         return inputs;
     }
 
@@ -326,10 +373,8 @@ public final class DecoderLayer {
         NDManager owner = hidden.getManager();
         try (NDManager scope = owner.newSubManager()) {
             scope.tempAttachAll(hidden);
-            Projected in = project(hidden);
-            NDArray attended = attention.isPresent() ? linear(in, places) : softmax(in, places);
-            NDArray out = finish(hidden, attended);
-            return scope.ret(out);
+            String method = attention.isPresent() ? "linear_layer" : "softmax_layer";
+            return scope.ret(script.call(method, layerArguments(hidden, places, scope)).get(0));
         }
     }
 
@@ -340,11 +385,31 @@ public final class DecoderLayer {
      * @param places with {@link Places#visible} where padding or texts need it
      */
     public NDArray teacher(NDArray hidden, Places places) {
-        NDManager owner = hidden.getManager();
-        try (NDManager scope = owner.newSubManager()) {
-            scope.tempAttachAll(hidden);
-            Projected in = project(hidden, frozen);
-            return scope.ret(finish(hidden, softmax(in, places), frozen));
-        }
+        return script.call("softmax_layer", teacherArguments(hidden, places)).get(0);
+    }
+
+    /**
+     * The teacher's layer with what is on the way.
+     *
+     * @param hidden residual stream after the layer, [B, T, M]
+     * @param in what enters the attention
+     * @param target the attention's output, [B, H, T, D]
+     */
+    public record Taught(NDArray hidden, Projected in, NDArray target) {}
+
+    /** As {@link #teacher}, with all between; owned by the manager of {@code hidden}. */
+    public Taught taught(NDArray hidden, Places places) {
+        NDList out = script.call("teacher_layer", teacherArguments(hidden, places));
+        return new Taught(
+                out.get(0),
+                new Projected(out.get(1), out.get(2), out.get(3), out.get(4)),
+                out.get(5));
+    }
+
+    private TorchScript.Arguments teacherArguments(NDArray hidden, Places places) {
+        return new TorchScript.Arguments()
+                .add(hidden)
+                .add("w", frozen)
+                .add("p", softmaxInputs(places));
     }
 }

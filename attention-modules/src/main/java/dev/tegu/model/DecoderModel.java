@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.AttentionShape;
+import dev.tegu.attention.FusedAttention;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
@@ -26,7 +27,11 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     private final DType dtype;
     private final NDManager manager;
     private final TorchScript script;
-    private final List<LinearAttention> kernels = new ArrayList<>();
+    private final Optional<LinearAttention> kernel;
+
+    /** Made when it is asked for: a kernel takes some time to compile. */
+    private Optional<FusedAttention> fused = Optional.empty();
+
     private final NDArray embedding;
     private final NDArray norm;
     private final NDArray head;
@@ -45,23 +50,16 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         this.dtype = dtype;
         this.manager = manager;
         AttentionShape shape = config.shape();
-        this.script = ModelLoader.script(config);
+        this.kernel =
+                config.linearAttention().map(spec -> ModelLoader.attention(config, spec, ablated));
+        this.script =
+                kernel.map(LinearAttention::script).orElseGet(() -> ModelLoader.script(config));
         this.positions =
                 new Positions(script, new RopeTable(config.rope(), shape.headDim(), manager));
         ModelLayout layout = new ModelLayout(config);
         this.embedding = source.tensor(layout.embedding());
         this.norm = source.tensor(layout.norm());
         this.head = config.tiesEmbeddings() ? embedding : source.tensor(layout.head());
-        Optional<LinearAttention> kernel =
-                config.linearAttention()
-                        .map(
-                                spec ->
-                                        new LinearAttention(
-                                                spec,
-                                                shape,
-                                                LinearAttention.DEFAULT_CHUNK_SIZE,
-                                                ablated));
-        kernel.ifPresent(kernels::add);
         for (int i = 0; i < config.numLayers(); i++) {
             layers.add(
                     new DecoderLayer(
@@ -239,6 +237,18 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return hasSoftmax;
     }
 
+    /**
+     * The linearized layers' attention outside of autograd, which belongs to the model.
+     *
+     * @return empty where no kernel serves the method, the type and the device
+     */
+    public Optional<FusedAttention> fusedAttention() {
+        if (fused.isEmpty()) {
+            fused = kernel.flatMap(k -> FusedAttention.of(k, manager.getDevice(), dtype));
+        }
+        return fused;
+    }
+
     TorchScript script() {
         return script;
     }
@@ -343,7 +353,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     public void close() {
         positions.close();
         manager.close();
-        kernels.forEach(LinearAttention::close);
-        script.close();
+        fused.ifPresent(FusedAttention::close);
+        kernel.ifPresentOrElse(LinearAttention::close, script::close);
     }
 }

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionParameter;
 import dev.tegu.attention.AttentionShape;
+import dev.tegu.attention.AttentionSpec;
 import dev.tegu.attention.GateSpec;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.CheckpointException;
@@ -29,18 +30,39 @@ import java.util.TreeSet;
 final class ModelLoader {
     private ModelLoader() {}
 
-    /** The decoder's script for one model. */
+    private static final List<String> DECODER =
+            List.of(
+                    "/dev/tegu/model/decoder.py",
+                    "/dev/tegu/model/token_losses.py",
+                    "/dev/tegu/model/layer_tape.py");
+
+    private static final String LINEAR = "/dev/tegu/model/decoder_linear.py";
+
+    /** The script of a model without linearized attention. */
     static TorchScript script(ModelConfig config) {
+        return TorchScript.load(DecoderModel.class, DECODER, constants(config));
+    }
+
+    /** A model's linearized attention, whose script is the whole model's. */
+    static LinearAttention attention(
+            ModelConfig config, AttentionSpec spec, Set<LinearAttention.Branch> ablated) {
+        List<String> resources = new ArrayList<>(DECODER);
+        resources.add(LINEAR);
+        return new LinearAttention(
+                spec,
+                config.shape(),
+                ablated,
+                new LinearAttention.Methods(resources, constants(config)));
+    }
+
+    private static Map<String, Object> constants(ModelConfig config) {
         AttentionShape shape = config.shape();
-        return TorchScript.load(
-                DecoderModel.class,
-                List.of("decoder.py", "token_losses.py"),
-                Map.of(
-                        "eps", config.normEps(),
-                        "hidden_act", config.hiddenAct(),
-                        "num_heads", (long) shape.numHeads(),
-                        "num_kv_heads", (long) shape.numKvHeads(),
-                        "head_dim", (long) shape.headDim()));
+        return Map.of(
+                "eps", config.normEps(),
+                "hidden_act", config.hiddenAct(),
+                "num_heads", (long) shape.numHeads(),
+                "num_kv_heads", (long) shape.numKvHeads(),
+                "head_dim", (long) shape.headDim());
     }
 
     /** Where a model's tensors come from; each becomes the property of the model's manager. */

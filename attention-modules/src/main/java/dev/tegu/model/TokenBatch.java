@@ -89,7 +89,7 @@ public record TokenBatch(NDArray ids, Optional<NDArray> mask, Optional<NDArray> 
     }
 
     /** Whether all tokens are real and continue their rows' texts. */
-    boolean isPlain() {
+    public boolean isPlain() {
         return mask.isEmpty() && documents.isEmpty();
     }
 

@@ -1,9 +1,9 @@
 package dev.tegu.model;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -17,13 +17,16 @@ import java.util.Optional;
  * gradients as large as at temperature 1.
  *
  * <p>Logits, losses and gradients are computed in blocks of positions. Memory O(B T M) and 16
- * million logits, a few times (64 positions at least), whatever B and T.
+ * million logits (128 million on a GPU), a few times (64 positions at least), whatever B and T.
  *
  * @see <a href="https://arxiv.org/abs/1503.02531">Distilling the Knowledge, section 2</a>
  */
 public final class TokenLosses {
     /** Logits of a block: 64 MiB of float32. */
     private static final int BLOCK_LOGITS = 1 << 24;
+
+    /** The same on a GPU, where the head's matrix must not be read for few positions: 512 MiB. */
+    private static final int GPU_BLOCK_LOGITS = 1 << 27;
 
     /** Positions of a block at least, so that the head's matrix is not read for a few. */
     private static final int LEAST_ROWS = 64;
@@ -61,7 +64,13 @@ public final class TokenLosses {
 
     /** The losses of one model. */
     public TokenLosses(DecoderModel model, Factors factors) {
-        this(model, factors, Math.max(LEAST_ROWS, BLOCK_LOGITS / model.vocabSize()));
+        this(model, factors, rows(model));
+    }
+
+    private static int rows(DecoderModel model) {
+        boolean isGpu = model.manager().getDevice().isGpu();
+        int rows = (isGpu ? GPU_BLOCK_LOGITS : BLOCK_LOGITS) / model.vocabSize();
+        return Math.max(LEAST_ROWS, rows / LEAST_ROWS * LEAST_ROWS);
     }
 
     /** In blocks of the given number of positions. */
@@ -101,17 +110,14 @@ public final class TokenLosses {
         inputs.put("labels", labels);
         inputs.put(
                 "factors",
-                onCpu(
+                Numbers.onCpu(
                         manager,
-                        manager.create(
-                                new float[] {
-                                    (float) factors.crossEntropy(),
-                                    (float) factors.kl(),
-                                    (float) factors.temperature(),
-                                    rows
-                                })));
+                        factors.crossEntropy(),
+                        factors.kl(),
+                        factors.temperature(),
+                        rows));
         teacher.ifPresent(t -> inputs.put("teacher", t));
-        lossScale.ifPresent(s -> inputs.put("loss_scale", onCpu(manager, manager.create(s))));
+        lossScale.ifPresent(s -> inputs.put("loss_scale", Numbers.onCpu(manager, s)));
         return model.script()
                 .call(
                         "token_losses",
@@ -119,13 +125,6 @@ public final class TokenLosses {
                                 .add(normed)
                                 .add(model.ends().get(2))
                                 .add("p", inputs));
-    }
-
-    /** Numbers that the script reads without waiting for a GPU. */
-    private static NDArray onCpu(NDManager manager, NDArray numbers) {
-        NDArray moved = numbers.toDevice(Device.cpu(), false);
-        moved.attach(manager);
-        return moved;
     }
 
     /**

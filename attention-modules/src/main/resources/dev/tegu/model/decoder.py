@@ -4,48 +4,51 @@
   # q_proj.lora_B, lora_scale, lora_dropout (while training), input_layernorm, ...
 
   def rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
-    y = x.to(6)
-    y = y * torch.rsqrt((y * y).mean([-1], True) + self.eps)
-    return weight * y.to(x.dtype)
+    # float32 inside; no copy of x is made for that
+    size = torch.linalg_vector_norm(x, 2, [-1], True, dtype=6)
+    scale = torch.rsqrt(size * size / x.size(-1) + self.eps)
+    return weight * (x * scale).to(x.dtype)
 
-  def linear(self, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
+  def dense(self, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
     bias = annotate(Optional[Tensor], None)
     if name + ".bias" in w:
       bias = w[name + ".bias"]
     y = torch.linear(x, w[name + ".weight"], bias)
     if name + ".lora_A" in w:
-      # adapters are float32 whatever the model's type
-      z = x.to(6)
+      # adapters are float32, their products in the model's type like all others
+      z = x
       if "lora_dropout" in w:
         z = torch.dropout(z, float(w["lora_dropout"]), True)
-      low = torch.linear(z, w[name + ".lora_A"], None) * w["lora_scale"]
-      y = y + torch.linear(low, w[name + ".lora_B"], None).to(y.dtype)
+      low = torch.linear(z, w[name + ".lora_A"].to(x.dtype), None) * w["lora_scale"]
+      up = w[name + ".lora_B"].to(x.dtype).t()
+      # added by the product itself
+      y = torch.addmm(y.flatten(0, -2), low.flatten(0, -2), up).reshape(y.size())
     return y
 
   def heads(self, x: Tensor, count: int) -> Tensor:
     return x.reshape([x.size(0), x.size(1), count, self.head_dim]).transpose(1, 2)
 
-  def project(self, h: Tensor, w: Dict[str, Tensor]) -> List[Tensor]:
+  def projections(self, h: Tensor, w: Dict[str, Tensor]) -> List[Tensor]:
     # [B, T, M] -> the normed input [B, T, M], q [B, H, T, D], k and v [B, K, T, D], before RoPE
     x = self.rms_norm(h, w["input_layernorm"])
-    q = self.heads(self.linear(x, "q_proj", w), self.num_heads)
-    k = self.heads(self.linear(x, "k_proj", w), self.num_kv_heads)
-    v = self.heads(self.linear(x, "v_proj", w), self.num_kv_heads)
+    q = self.heads(self.dense(x, "q_proj", w), self.num_heads)
+    k = self.heads(self.dense(x, "k_proj", w), self.num_kv_heads)
+    v = self.heads(self.dense(x, "v_proj", w), self.num_kv_heads)
     return [x, q, k, v]
 
   def finish(self, h: Tensor, a: Tensor, w: Dict[str, Tensor]) -> Tensor:
     # residual stream [B, T, M] and heads' outputs [B, H, T, D] -> residual stream after the layer
     a = a.transpose(1, 2).reshape([h.size(0), h.size(1), self.num_heads * self.head_dim])
-    h = h + self.linear(a, "o_proj", w)
+    h = h + self.dense(a, "o_proj", w)
     x = self.rms_norm(h, w["post_attention_layernorm"])
-    gate = self.linear(x, "gate_proj", w)
+    gate = self.dense(x, "gate_proj", w)
     if self.hidden_act == "silu":
       gate = torch.silu(gate)
     elif self.hidden_act == "gelu":
       gate = torch.gelu(gate)
     else:
       gate = torch.gelu(gate, approximate="tanh")
-    return h + self.linear(gate * self.linear(x, "up_proj", w), "down_proj", w)
+    return h + self.dense(gate * self.dense(x, "up_proj", w), "down_proj", w)
 
   def places(self, ids: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
     # Where each token of ids [B, T] stands. p: mask [B, T] and document [B, T] where given; of the
@@ -94,19 +97,21 @@
     later = real.to(4).flip([1]).cumsum(1).flip([1])
     return columns.masked_fill(torch.logical_and(real, later <= tokens), -1)
 
-  def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    # cos, sin [T, D] or [B, T, D]
+  def rotated(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    # cos, sin [T, D] or [B, T, D]; each half of x cos gets the other half times sin
     if cos.dim() == 3:
       cos = cos.unsqueeze(1)
       sin = sin.unsqueeze(1)
     half = x.size(-1) // 2
-    turned = torch.cat([-x[..., half:], x[..., :half]], -1)
-    return (x * cos + turned * sin).to(x.dtype)
+    y = x * cos
+    y[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1)
+    y[..., half:].addcmul_(x[..., :half], sin[..., half:])
+    return y.to(x.dtype)
 
   def softmax_attention(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     # the teacher's attention, no T x T matrix
-    q = self.rotate(q, cos, sin)
-    k = self.rotate(k, cos, sin)
+    q = self.rotated(q, cos, sin)
+    k = self.rotated(k, cos, sin)
     if self.num_heads != self.num_kv_heads and not q.is_cuda:
       # on a CPU only heads of equal number go without that matrix
       k = k.repeat_interleave(self.num_heads // self.num_kv_heads, 1)
@@ -114,11 +119,30 @@
       return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=False)
     return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
 
+  def softmax_whole(self, q: Tensor, k: Tensor, v: Tensor, p: Dict[str, Tensor]) -> Tensor:
+    # the same over whole texts; p: cos and sin, and visible and mask where padding or texts need them
+    if "visible" in p:
+      a = self.softmax_among(q, k, v, p["cos"], p["sin"], k[:, :, :0], v[:, :, :0], p)[0]
+    else:
+      a = self.softmax_attention(q, k, v, p["cos"], p["sin"])
+    return a
+
+  def softmax_layer(self, h: Tensor, w: Dict[str, Tensor], p: Dict[str, Tensor]) -> Tensor:
+    x, q, k, v = self.projections(h, w)
+    return self.finish(h, self.softmax_whole(q, k, v, p), w)
+
+  def teacher_layer(self, h: Tensor, w: Dict[str, Tensor], p: Dict[str, Tensor]) -> List[Tensor]:
+    # residual stream after the layer, and what is on the way: x, q, k, v as of `projections`, and the
+    # heads' outputs
+    x, q, k, v = self.projections(h, w)
+    a = self.softmax_whole(q, k, v, p)
+    return [self.finish(h, a, w), x, q, k, v, a]
+
   def softmax_rows(self, q: Tensor, k: Tensor, p: Dict[str, Tensor], index: Tensor) -> Tensor:
     # the teacher's weights of the queries index [n], [B, H, n, T]; p: cos and sin, and visible [B, 1,
     # T, T] and mask [B, T] where given
-    q = self.rotate(q, p["cos"], p["sin"]).index_select(2, index) * (float(q.size(3)) ** -0.5)
-    k = self.rotate(k, p["cos"], p["sin"])
+    q = self.rotated(q, p["cos"], p["sin"]).index_select(2, index) * (float(q.size(3)) ** -0.5)
+    k = self.rotated(k, p["cos"], p["sin"])
     K = k.size(1)
     T = k.size(2)
     rows = q.reshape([q.size(0), K, self.num_heads // K * q.size(2), q.size(3)])
@@ -136,8 +160,8 @@
 
   def softmax_continued(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor) -> List[Tensor]:
     # the same with keys and values of earlier tokens [B, K, P, D] in front; the cache grows
-    q = self.rotate(q, cos, sin)
-    k = torch.cat([past_k, self.rotate(k, cos, sin)], 2)
+    q = self.rotated(q, cos, sin)
+    k = torch.cat([past_k, self.rotated(k, cos, sin)], 2)
     v = torch.cat([past_v, v], 2)
     past = k.size(2) - q.size(2)
     row = torch.arange(q.size(2), device=q.device).unsqueeze(1)
@@ -147,8 +171,8 @@
 
   def softmax_among(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
     # the same where padding or texts decide who sees whom: visible [B, 1, T, P + T], mask [B, T]
-    q = self.rotate(q, cos, sin)
-    k = torch.cat([past_k, self.rotate(k, cos, sin)], 2)
+    q = self.rotated(q, cos, sin)
+    k = torch.cat([past_k, self.rotated(k, cos, sin)], 2)
     v = torch.cat([past_v, v], 2)
     a = torch.scaled_dot_product_attention(q, k, v, p["visible"], 0.0, False, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
     if "mask" in p:

@@ -28,29 +28,51 @@
     kl = torch.zeros([], dtype=6, device=x.device)
     parts = annotate(List[Tensor], [])
     table_gradient = torch.zeros([0], dtype=6, device=x.device)
-    if "loss_scale" in p and head.requires_grad:
-      table_gradient = torch.zeros_like(table)
+    # what the loss of a row counts. It is applied behind the products, which are narrower than the
+    # logits, and before which small numbers would be lost in half precision
+    largest = ce_factor
+    if "teacher" in p:
+      largest = largest + kl_factor * temperature
+    weight = learnt
+    if "loss_scale" in p:
+      weight = learnt * (float(p["loss_scale"]) * largest / count)
+      if head.requires_grad:
+        table_gradient = torch.zeros_like(table)
     start = 0
     while start < B * T:
       end = min(start + rows, B * T)
       own = learnt[start:end]
-      logits = torch.linear(flat[start:end], table, None).to(6)
-      logp = torch.log_softmax(logits, -1)
-      ce = ce - (logp.gather(1, target[start:end]) * own).sum()
-      g = torch.exp(logp) * ce_factor
-      g.scatter_add_(1, target[start:end], torch.full([end - start, 1], -ce_factor, dtype=6, device=x.device))
+      at = target[start:end]
+      logits = torch.linear(flat[start:end], table, None)
+      logp = torch.log_softmax(logits, -1, dtype=6)
+      log_target = logp.gather(1, at)
+      ce = ce - (log_target * own).sum()
+      g = logits
       if "teacher" in p:
-        theirs = torch.linear(teacher[start:end], table, None).to(6)
-        log_teacher = torch.log_softmax(theirs / temperature, -1)
-        log_student = torch.log_softmax(logits / temperature, -1)
-        probability = torch.exp(log_teacher)
-        kl = kl + ((probability * (log_teacher - log_student)).sum([1], True) * own).sum()
-        g = g + (torch.exp(log_student) - probability) * (kl_factor * temperature)
+        theirs = torch.linear(teacher[start:end], table, None)
+        if temperature == 1.0:
+          log_student = logp
+          log_teacher = torch.log_softmax(theirs, -1, dtype=6)
+        else:
+          log_student = torch.log_softmax(logits.to(6) / temperature, -1)
+          log_teacher = torch.log_softmax(theirs.to(6) / temperature, -1)
+        gap = log_teacher - log_student
+        probability = log_teacher.exp_()
+        kl = kl + (gap.mul_(probability).sum([1], True) * own).sum()
+        if "loss_scale" in p:
+          g = torch.sub(torch.exp(log_student), probability).mul_(kl_factor * temperature / largest)
+          if ce_factor > 0.0:
+            g.add_(logp.exp_(), alpha=ce_factor / largest)
+            g.scatter_add_(1, at, torch.full_like(log_target, -ce_factor / largest))
+      elif "loss_scale" in p:
+        # the label's own number by itself: near 1 the model's type has no digits for it
+        g = torch.softmax(logits, -1).scatter_(1, at, (torch.exp(log_target) - 1.0).to(logits.dtype))
       if "loss_scale" in p:
-        g = (g * (own * (float(p["loss_scale"]) / count))).to(table.dtype)
-        parts.append(torch.matmul(g, table).to(6))
+        g = g.to(table.dtype)
+        parts.append(torch.matmul(g, table).to(6) * weight[start:end])
         if head.requires_grad:
-          table_gradient = table_gradient + torch.matmul(g.t(), flat[start:end])
+          rows_in = (flat[start:end] * weight[start:end]).to(table.dtype)
+          table_gradient = torch.addmm(table_gradient, g.t(), rows_in)
       start = end
     means = torch.stack([ce / count, kl / count])
     gradient = torch.zeros([0], dtype=6, device=x.device)

@@ -1,9 +1,11 @@
 package dev.tegu.distill;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import dev.tegu.engine.Gradients;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -16,17 +18,28 @@ import java.util.Map;
  * <p>Gradients are clipped a group at a time. In attention transfer a group is a layer, whose
  * problem is its own: training one layer alone takes the same steps as training all.
  *
+ * <p>Nothing waits for a GPU: norms, clipping and the decision whether a step may change anything
+ * stay on the device. Small parameters are stepped together, in one row of numbers, so that a step
+ * of many adapters takes few launches; memory O(largest parameter) more.
+ *
  * @see <a href="https://arxiv.org/abs/1711.05101">Decoupled Weight Decay Regularization</a>
  */
 final class AdamW implements AutoCloseable {
     private static final double EPSILON = 1e-8;
 
+    /** Numbers that are stepped together at most, but for larger parameters, which go alone. */
+    private static final long ROW = 1 << 20;
+
     private final TorchScript script;
     private final NDManager manager;
     private final List<ParameterGroup> groups;
+    private final List<List<Row>> rows = new ArrayList<>();
     private final Map<String, NDArray> first = new LinkedHashMap<>();
     private final Map<String, NDArray> second = new LinkedHashMap<>();
     private final TrainingSettings settings;
+
+    /** Parameters of a group that have one learning rate. */
+    private record Row(double learningRate, List<String> names) {}
 
     /**
      * @param groups names of parameters different over all groups
@@ -41,6 +54,7 @@ final class AdamW implements AutoCloseable {
         this.groups = List.copyOf(groups);
         this.settings = settings;
         for (ParameterGroup group : groups) {
+            rows.add(rows(group));
             group.parameters()
                     .forEach(
                             (name, parameter) -> {
@@ -54,6 +68,26 @@ final class AdamW implements AutoCloseable {
         }
     }
 
+    private List<Row> rows(ParameterGroup group) {
+        List<Row> all = new ArrayList<>();
+        Map<Double, Row> open = new LinkedHashMap<>();
+        Map<Double, Long> sizes = new LinkedHashMap<>();
+        group.parameters()
+                .forEach(
+                        (name, parameter) -> {
+                            double rate = settings.learningRateOf(name);
+                            long size = sizes.getOrDefault(rate, 0L) + parameter.size();
+                            if (!open.containsKey(rate) || size > ROW) {
+                                open.put(rate, new Row(rate, new ArrayList<>()));
+                                all.add(open.get(rate));
+                                size = parameter.size();
+                            }
+                            open.get(rate).names().add(name);
+                            sizes.put(rate, size);
+                        });
+        return all;
+    }
+
     /** First and second moments by {@code m.NAME} and {@code v.NAME}. */
     Map<String, NDArray> moments() {
         Map<String, NDArray> all = new LinkedHashMap<>();
@@ -63,30 +97,34 @@ final class AdamW implements AutoCloseable {
     }
 
     /**
-     * Norm of each group's mean gradient before clipping, in the order of the groups. The gradients
-     * stay, so a step that would do harm can be left out.
+     * Norm of each group's mean gradient before clipping. The gradients stay, so a step that would
+     * do harm can be left out.
      *
+     * @param owner of the result
      * @param lossScale what the losses were multiplied by
+     * @return float32 [groups], in their order
      */
-    float[] norms(float lossScale) {
-        try (NDManager scope = manager.newSubManager()) {
-            List<NDArray> norms = new ArrayList<>();
-            for (ParameterGroup group : groups) {
-                norms.add(
-                        script.call(
-                                        "gradient_norm",
-                                        new TorchScript.Arguments()
-                                                .add("grads", gradients(group, scope)))
-                                .get(0));
+    NDArray norms(NDManager owner, float lossScale) {
+        try (NDManager scope = owner.newSubManager()) {
+            List<NDArray> gradients = new ArrayList<>();
+            double[] numbers = new double[groups.size() + 1];
+            numbers[0] = 1.0 / (settings.gradientAccumulationSteps() * (double) lossScale);
+            for (int i = 0; i < groups.size(); i++) {
+                gradients.addAll(gradients(groups.get(i).parameters().values(), scope));
+                numbers[i + 1] = groups.get(i).parameters().size();
             }
-            // read together: a GPU is waited for once
-            NDArray all = script.call("stack", new TorchScript.Arguments().add("a", norms)).get(0);
-            float[] values = all.toFloatArray();
-            for (int i = 0; i < values.length; i++) {
-                values[i] /= settings.gradientAccumulationSteps() * lossScale;
-            }
-            return values;
+            return scope.ret(norms(numbers, gradients, scope));
         }
+    }
+
+    private NDArray norms(double[] numbers, List<NDArray> gradients, NDManager scope) {
+        NDList out =
+                script.call(
+                        "norms",
+                        new TorchScript.Arguments()
+                                .add(Numbers.onCpu(scope, numbers))
+                                .add("grads", gradients));
+        return out.get(0);
     }
 
     /**
@@ -95,18 +133,16 @@ final class AdamW implements AutoCloseable {
      */
     void discardGradients() {
         try (NDManager scope = manager.newSubManager()) {
-            for (ParameterGroup group : groups) {
-                script.call("zero", new TorchScript.Arguments().add("a", gradients(group, scope)));
-            }
+            List<NDArray> gradients = new ArrayList<>();
+            groups.forEach(g -> gradients.addAll(gradients(g.parameters().values(), scope)));
+            script.call("zero", new TorchScript.Arguments().add("a", gradients)).close();
         }
     }
 
-    private static List<NDArray> gradients(ParameterGroup group, NDManager scope) {
+    private static List<NDArray> gradients(Iterable<NDArray> parameters, NDManager scope) {
         List<NDArray> gradients = new ArrayList<>();
-        for (NDArray parameter : group.parameters().values()) {
-            NDArray gradient = parameter.getGradient();
-            gradient.attach(scope);
-            gradients.add(gradient);
+        for (NDArray parameter : parameters) {
+            gradients.add(Gradients.sum(parameter, scope));
         }
         return gradients;
     }
@@ -119,17 +155,10 @@ final class AdamW implements AutoCloseable {
                     .forEach(
                             (name, parameter) -> {
                                 try (NDManager scope = manager.newSubManager()) {
-                                    NDArray gradient = parameter.getGradient();
-                                    gradient.attach(scope);
-                                    NDArray norm =
-                                            script.call(
-                                                            "gradient_norm",
-                                                            new TorchScript.Arguments()
-                                                                    .add(
-                                                                            "grads",
-                                                                            List.of(gradient)))
-                                                    .get(0);
-                                    if (!Float.isFinite(norm.getFloat())) {
+                                    List<NDArray> gradient = gradients(List.of(parameter), scope);
+                                    double[] numbers = {1, 1};
+                                    NDArray norm = norms(numbers, gradient, scope);
+                                    if (!Float.isFinite(norm.toFloatArray()[0])) {
                                         names.add(name);
                                     }
                                 }
@@ -144,55 +173,43 @@ final class AdamW implements AutoCloseable {
      * @param group number of the group
      * @param update number of the group's steps before this one
      * @param rate what each parameter's peak learning rate is multiplied by
-     * @param norm the group's, of {@link #norms}
+     * @param norms of {@link #norms}
+     * @param live [] float32: 1, or 0, and neither parameters nor moments change, whatever the
+     *     gradients are
      * @param lossScale what the losses were multiplied by
      */
-    void step(int group, long update, double rate, float norm, float lossScale) {
-        ParameterGroup g = groups.get(group);
+    void step(int group, long update, double rate, NDArray norms, NDArray live, float lossScale) {
+        Map<String, NDArray> parameters = groups.get(group).parameters();
         double beta1 = settings.betas().get(0);
         double beta2 = settings.betas().get(1);
-        float[] hyper = {
-            (float) beta1,
-            (float) beta2,
-            (float) EPSILON,
-            (float) settings.weightDecay(),
-            (float) (1 - Math.pow(beta1, update + 1.0)),
-            (float) (1 - Math.pow(beta2, update + 1.0)),
-            1f / (settings.gradientAccumulationSteps() * lossScale),
-            clipping(norm)
-        };
-        double[] rates =
-                g.parameters().keySet().stream()
-                        .mapToDouble(name -> rate * settings.learningRateOf(name))
-                        .toArray();
-        try (NDManager scope = manager.newSubManager()) {
-            script.call(
-                    "adamw",
-                    new TorchScript.Arguments()
-                            .add(onCpu(scope.create(hyper), scope))
-                            .add(onCpu(scope.create(rates), scope))
-                            .add("params", List.copyOf(g.parameters().values()))
-                            .add("grads", gradients(g, scope))
-                            .add("m", select(first, g))
-                            .add("v", select(second, g)));
+        for (Row row : rows.get(group)) {
+            try (NDManager scope = manager.newSubManager()) {
+                NDArray numbers =
+                        Numbers.onCpu(
+                                scope,
+                                beta1,
+                                beta2,
+                                EPSILON,
+                                settings.weightDecay(),
+                                1 - Math.pow(beta1, update + 1.0),
+                                1 - Math.pow(beta2, update + 1.0),
+                                1.0 / (settings.gradientAccumulationSteps() * (double) lossScale),
+                                rate * row.learningRate(),
+                                settings.maxGradNorm(),
+                                group);
+                List<NDArray> chosen = row.names().stream().map(parameters::get).toList();
+                script.call(
+                        "adamw",
+                        new TorchScript.Arguments()
+                                .add(numbers)
+                                .add(norms)
+                                .add(live)
+                                .add("params", chosen)
+                                .add("grads", gradients(chosen, scope))
+                                .add("m", row.names().stream().map(first::get).toList())
+                                .add("v", row.names().stream().map(second::get).toList()));
+            }
         }
-    }
-
-    /** PyTorch's {@code clip_grad_norm_}: what the gradient is multiplied by. */
-    private float clipping(float norm) {
-        double most = settings.maxGradNorm();
-        return most > 0 ? (float) Math.min(1, most / (norm + 1e-6)) : 1;
-    }
-
-    /** Numbers that the script reads one by one, without waiting for a GPU. */
-    private static NDArray onCpu(NDArray array, NDManager scope) {
-        NDArray moved = array.toDevice(Device.cpu(), false);
-        moved.attach(scope);
-        return moved;
-    }
-
-    private static List<NDArray> select(Map<String, NDArray> from, ParameterGroup group) {
-        return group.parameters().keySet().stream().map(from::get).toList();
     }
 
     @Override

@@ -1,7 +1,11 @@
 package dev.tegu.distill;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.TokenBatch;
@@ -89,7 +93,8 @@ public final class AttentionTransfer extends LayerObjective {
             int toLayer) {
         super(
                 model,
-                new TeacherForcing(model, chosen(model, layers, fromLayer, toLayer), kind -> true),
+                chosen(model, layers, fromLayer, toLayer),
+                kind -> true,
                 Scripts.transfer(loss.mseFactor(), loss.xentFactor()));
         this.loss = loss;
         this.windowDropout = new WindowDropout(windowDropout);
@@ -132,16 +137,38 @@ public final class AttentionTransfer extends LayerObjective {
     @Override
     TeacherForcing.LayerLoss layerLoss(TokenBatch tokens, Optional<StepContext> training) {
         if (loss.xentFactor() == 0) {
-            return this::outputLoss;
+            return new Outputs();
         }
         int length = Math.toIntExact(tokens.ids().getShape().get(1));
-        long[] places = Queries.of(loss.xentQueries(), length, training);
-        NDArray queries = tokens.ids().getManager().create(places);
+        int[] places = Queries.of(loss.xentQueries(), length, training);
+        NDArray queries = places(places, tokens.ids());
         return visit -> weightLoss(visit, queries);
     }
 
-    private NDList outputLoss(TeacherForcing.Visit visit) {
-        return script.call("output_loss", outputs(visit));
+    /** On their way to the device of the tokens, which is not waited for. */
+    private NDArray places(int[] places, NDArray like) {
+        try (NDManager cpu = like.getManager().newSubManager(Device.cpu())) {
+            NDArray numbers = cpu.create(places, new Shape(1, places.length));
+            return script.call("moved", new TorchScript.Arguments().add(like).add(numbers)).get(0);
+        }
+    }
+
+    /** Squared error of the outputs. */
+    private final class Outputs implements TeacherForcing.OutputLoss {
+        @Override
+        public NDList of(TeacherForcing.Visit visit) {
+            return script.call("output_loss", outputs(visit));
+        }
+
+        @Override
+        public NDList slope(NDArray student, NDArray target, float scale) {
+            return script.call(
+                    "output_slope",
+                    new TorchScript.Arguments()
+                            .add(student)
+                            .add(target)
+                            .add(Numbers.onCpu(student.getManager(), scale)));
+        }
     }
 
     private NDList weightLoss(TeacherForcing.Visit visit, NDArray queries) {

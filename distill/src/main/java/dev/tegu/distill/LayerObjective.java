@@ -7,6 +7,8 @@ import dev.tegu.model.DecoderModel;
 import dev.tegu.model.TokenBatch;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
+import java.util.function.Predicate;
 
 /**
  * A stage in which every layer is a problem of its own, under the teacher's residual stream: a way
@@ -19,11 +21,19 @@ abstract sealed class LayerObjective implements Objective, AutoCloseable
     /** Methods of {@link Scripts#transfer}. */
     final TorchScript script;
 
-    private final TeacherForcing walk;
+    final TeacherForcing walk;
 
-    LayerObjective(DecoderModel model, TeacherForcing walk, TorchScript script) {
+    /**
+     * @param layers numbers of linearized layers
+     * @param trains which of their new parameters are trained
+     */
+    LayerObjective(
+            DecoderModel model,
+            SortedSet<Integer> layers,
+            Predicate<ParameterKind> trains,
+            TorchScript script) {
         this.model = model;
-        this.walk = walk;
+        this.walk = new TeacherForcing(model, layers, trains, script);
         this.script = script;
     }
 
@@ -47,19 +57,20 @@ abstract sealed class LayerObjective implements Objective, AutoCloseable
     }
 
     @Override
-    public final Losses backward(TrainingBatch batch, StepContext context) {
+    public final BatchLosses backward(TrainingBatch batch, StepContext context) {
         return losses(batch, Optional.of(context));
     }
 
     @Override
     public final Losses loss(TrainingBatch batch) {
-        return losses(batch, Optional.empty());
+        return losses(batch, Optional.empty()).read();
     }
 
-    private Losses losses(TrainingBatch batch, Optional<StepContext> training) {
-        try (NDManager scope = batch.ids().getManager().newSubManager()) {
+    private BatchLosses losses(TrainingBatch batch, Optional<StepContext> training) {
+        NDManager owner = batch.ids().getManager();
+        try (NDManager scope = owner.newSubManager()) {
             batch.borrowTokens(scope);
-            return pass(batch, training).losses();
+            return pass(batch, training).losses().attach(owner);
         }
     }
 
@@ -77,7 +88,7 @@ abstract sealed class LayerObjective implements Objective, AutoCloseable
         try (NDManager scope = batch.ids().getManager().newSubManager()) {
             batch.borrowTokens(scope);
             TokenBatch tokens = tokens(batch);
-            return walk.firstNonFinite(tokens, layerLoss(tokens, Optional.empty()), script);
+            return walk.firstNonFinite(tokens, layerLoss(tokens, Optional.empty()));
         }
     }
 

@@ -34,10 +34,8 @@ public final class MatrixOrientation extends LayerObjective {
     public MatrixOrientation(DecoderModel model, MatrixOrientationSettings settings) {
         super(
                 model,
-                new TeacherForcing(
-                        model,
-                        TransferLayers.of(STAGE, settings.layers(), model.config()),
-                        kind -> kind != ParameterKind.OUTPUT_NORM),
+                TransferLayers.of(STAGE, settings.layers(), model.config()),
+                kind -> kind != ParameterKind.OUTPUT_NORM,
                 Scripts.transfer(0, 0));
         this.settings = settings;
     }

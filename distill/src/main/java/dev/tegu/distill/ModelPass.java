@@ -4,21 +4,26 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
+import dev.tegu.attention.FusedAttention;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.LayerTape;
 import dev.tegu.model.TokenLosses;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.IntConsumer;
 import java.util.function.UnaryOperator;
 
 /**
- * One batch forward and backward through a whole model. The two manners add the same gradients to
- * the trained parameters, to the rounding of their sums.
+ * One batch forward and backward through a whole model. All manners add the same gradients to the
+ * trained parameters, to the rounding of their sums.
  *
- * <p>{@link #recorded} keeps every activation: memory O(L) layers. {@link #checkpointed} keeps the
- * layers' inputs, O(L B T M), and the activations of one layer, and computes each layer twice.
+ * <p>Recorded, every activation is kept: memory O(L) layers. Checkpointed, the layers' inputs are,
+ * O(L B T M), with the activations of one layer, and each layer is computed twice. Where there is
+ * an attention outside of autograd, the layers go around it, {@link LayerTape} by tape, in both.
  *
  * @see <a href="https://arxiv.org/abs/1604.06174">Training Deep Nets with Sublinear Memory Cost</a>
  */
@@ -26,9 +31,18 @@ final class ModelPass {
     private final DecoderModel model;
     private final TokenLosses losses;
 
+    /** The layers' attention outside of autograd, where there is such a thing. */
+    private Optional<FusedAttention> attention;
+
     ModelPass(DecoderModel model, TokenLosses losses) {
         this.model = model;
         this.losses = losses;
+        this.attention = model.fusedAttention();
+    }
+
+    /** Takes the attention outside of autograd from now on, whatever the device. */
+    void split(FusedAttention other) {
+        attention = Optional.of(other);
     }
 
     /**
@@ -46,8 +60,21 @@ final class ModelPass {
             IntConsumer beforeLayer,
             float lossScale) {}
 
-    /** Records all layers, then goes back. Returns the means of {@link TokenLosses.Found}. */
-    NDArray recorded(Input in) {
+    /**
+     * Adds the gradients of a batch to those of what is trained.
+     *
+     * @param checkpointing whether the way back computes each layer a second time
+     * @return the means of {@link TokenLosses.Found}
+     */
+    NDArray gradients(Input in, boolean checkpointing) {
+        if (attention.isPresent() && in.batch().tokens().isPlain()) {
+            return split(in, attention.get(), checkpointing);
+        }
+        return checkpointing ? checkpointed(in) : recorded(in);
+    }
+
+    /** Records all layers, then goes back. */
+    private NDArray recorded(Input in) {
         DecoderLayer.Places places = model.places(in.batch().tokens(), model.hasSoftmax());
         try (GradientCollector collector = collector()) {
             NDArray hidden = model.embed(in.batch().ids());
@@ -65,7 +92,7 @@ final class ModelPass {
     }
 
     /** Goes forward without recording, then back layer by layer, recording each anew. */
-    NDArray checkpointed(Input in) {
+    private NDArray checkpointed(Input in) {
         List<DecoderLayer> layers = model.layers();
         DecoderLayer.Places places = model.places(in.batch().tokens(), model.hasSoftmax());
         List<NDArray> inputs = new ArrayList<>();
@@ -89,12 +116,52 @@ final class ModelPass {
             outer.close();
             inputs.get(i).close();
         }
+        backToEmbedding(in, gradient);
+        return found.means();
+    }
+
+    private void backToEmbedding(Input in, NDArray gradient) {
         if (model.ends().get(0).hasGradient()) {
             try (GradientCollector collector = collector()) {
                 NDArray embedded = model.embed(in.batch().ids());
                 collector.backward(losses.inner(embedded, gradient));
             }
         }
+    }
+
+    /** Goes forward and back layer by layer, around the attention. */
+    private NDArray split(Input in, FusedAttention outside, boolean checkpointing) {
+        List<DecoderLayer> layers = model.layers();
+        DecoderLayer.Places places = model.places(in.batch().tokens(), model.hasSoftmax());
+        int first = firstTrained();
+        Deque<LayerTape.Forth> way = new ArrayDeque<>();
+        NDArray hidden = model.embed(in.batch().ids());
+        for (int i = 0; i < layers.size(); i++) {
+            in.beforeLayer().accept(i);
+            if (i < first) {
+                NDArray next = layers.get(i).forward(hidden, places);
+                hidden.close();
+                hidden = next;
+            } else {
+                LayerTape tape = new LayerTape(layers.get(i), outside);
+                way.push(tape.forward(hidden, places, !checkpointing));
+                hidden = way.peek().output();
+            }
+        }
+        TokenLosses.Found found;
+        try (NDArray normed = model.normed(hidden)) {
+            found = found(normed, in);
+        }
+        found.means().attach(in.batch().ids().getManager());
+        NDArray gradient = back(hidden, h -> losses.backwardFrom(model.normed(h), found));
+        for (int i = layers.size() - 1; i >= first; i--) {
+            in.beforeLayer().accept(i);
+            try (LayerTape.Forth forth = way.pop();
+                    NDArray outer = gradient) {
+                gradient = forth.back(outer);
+            }
+        }
+        backToEmbedding(in, gradient);
         return found.means();
     }
 

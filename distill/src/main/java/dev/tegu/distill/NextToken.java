@@ -1,10 +1,12 @@
 package dev.tegu.distill;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.tegu.attention.FusedAttention;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.engine.Numbers;
 import dev.tegu.lora.LoraAdapters;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
@@ -122,6 +124,11 @@ public final class NextToken implements Objective {
                 .ifPresent(m -> WindowDropout.check(FINETUNE, settings.windowDropout(), m));
     }
 
+    /** Takes the attention outside of autograd from now on, whatever the device. */
+    void split(FusedAttention attention) {
+        pass.split(attention);
+    }
+
     @Override
     public String stage() {
         return stage;
@@ -138,15 +145,17 @@ public final class NextToken implements Objective {
     }
 
     @Override
-    public Losses backward(TrainingBatch batch, StepContext context) {
-        try (NDManager scope = batch.ids().getManager().newSubManager()) {
+    public BatchLosses backward(TrainingBatch batch, StepContext context) {
+        NDManager owner = batch.ids().getManager();
+        try (NDManager scope = owner.newSubManager()) {
             borrow(batch, scope);
             Optional<NDArray> teacher = teacher(batch);
             startDropping(scope, context);
             ModelPass.Input in =
                     new ModelPass.Input(batch, teacher, seeds(context), context.lossScale());
-            return losses(
-                    options.gradientCheckpointing() ? pass.checkpointed(in) : pass.recorded(in));
+            NDArray means = pass.gradients(in, options.gradientCheckpointing());
+            return new BatchLosses(new NDList(means), values -> losses(values.get(0)))
+                    .attach(owner);
         } finally {
             stopDropping();
         }
@@ -156,11 +165,8 @@ public final class NextToken implements Objective {
     private void startDropping(NDManager scope, StepContext context) {
         windowDropout.begin(model, context);
         if (options.adapterDropout() > 0) {
-            // read by the script without waiting for a GPU
-            NDArray probability = scope.create((float) options.adapterDropout());
-            NDArray onCpu = probability.toDevice(Device.cpu(), false);
-            onCpu.attach(scope);
-            model.layers().forEach(layer -> layer.dropAdapterInputs(onCpu));
+            NDArray probability = Numbers.onCpu(scope, options.adapterDropout());
+            model.layers().forEach(layer -> layer.dropAdapterInputs(probability));
         }
     }
 
@@ -185,7 +191,7 @@ public final class NextToken implements Objective {
         try (NDManager scope = batch.ids().getManager().newSubManager()) {
             borrow(batch, scope);
             NDArray normed = model.normed(model.forward(batch.tokens()));
-            return losses(losses.means(normed, batch.labels(), teacher(batch)));
+            return losses(losses.means(normed, batch.labels(), teacher(batch)).toFloatArray());
         }
     }
 
@@ -223,8 +229,10 @@ public final class NextToken implements Objective {
         }
     }
 
-    private Losses losses(NDArray means) {
-        float[] values = means.toFloatArray();
+    /**
+     * @param values of {@link TokenLosses.Found#means}
+     */
+    private Losses losses(float[] values) {
         TokenLosses.Factors factors = options.factors();
         List<Losses.Part> parts = new ArrayList<>();
         parts.add(new Losses.Part("cross_entropy", values[0], Double.NaN));

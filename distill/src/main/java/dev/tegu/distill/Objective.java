@@ -14,8 +14,10 @@ public interface Objective {
     /**
      * Computes the loss of a batch and adds its gradients, times the loss scale, to the
      * parameters'.
+     *
+     * @return owned by the manager of the batch
      */
-    Losses backward(TrainingBatch batch, StepContext context);
+    BatchLosses backward(TrainingBatch batch, StepContext context);
 
     /** The loss of a batch alone, nothing dropped. */
     Losses loss(TrainingBatch batch);

@@ -16,12 +16,12 @@ final class Queries {
      * @param length tokens of a sequence
      * @param training where training stands; absent: a loss is measured
      */
-    static long[] of(int count, int length, Optional<StepContext> training) {
+    static int[] of(int count, int length, Optional<StepContext> training) {
         int n = Math.min(count, length);
-        long[] places = new long[n];
+        int[] places = new int[n];
         if (training.isEmpty()) {
             for (int i = 0; i < n; i++) {
-                places[i] = (i + 1L) * length / n - 1;
+                places[i] = Math.toIntExact((i + 1L) * length / n - 1);
             }
             return places;
         }

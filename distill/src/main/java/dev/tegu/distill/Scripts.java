@@ -1,6 +1,7 @@
 package dev.tegu.distill;
 
 import dev.tegu.engine.TorchScript;
+import java.util.List;
 import java.util.Map;
 
 /** The TorchScript of this module. */
@@ -9,7 +10,7 @@ final class Scripts {
 
     /** The optimizer. */
     static TorchScript training() {
-        return TorchScript.load(Scripts.class, "training.py", Map.of());
+        return TorchScript.load(Scripts.class, List.of("arrays.py", "training.py"), Map.of());
     }
 
     /**
@@ -21,7 +22,7 @@ final class Scripts {
     static TorchScript transfer(double mseFactor, double xentFactor) {
         return TorchScript.load(
                 Scripts.class,
-                "transfer.py",
+                List.of("arrays.py", "transfer.py"),
                 Map.of("mse_factor", mseFactor, "xent_factor", xentFactor));
     }
 }

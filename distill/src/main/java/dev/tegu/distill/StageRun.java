@@ -2,6 +2,7 @@ package dev.tegu.distill;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import dev.tegu.distill.data.BatchOrder;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.schedule.LearningRateSchedule;
@@ -13,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.Set;
+import java.util.OptionalLong;
 
 /**
  * A stage that is being trained: its parameters, what AdamW and the measurements remember of them,
@@ -39,6 +40,19 @@ final class StageRun implements AutoCloseable {
     private final LearningRateSchedule schedule;
     private Optional<LossScale> lossScale;
 
+    private final Health health;
+
+    /**
+     * Whether each step looks at its losses and gradients before it changes anything. On a CPU that
+     * costs nothing; with a loss scale the next step depends on it. Else a step only notes on the
+     * device what it found, and whoever needs to know waits: a step that is told of, a measurement,
+     * a checkpoint.
+     */
+    private boolean waits;
+
+    /** Steps begun so far, of those that are not waited for. */
+    private long begun;
+
     /** Steps of the optimizer; a step whose gradients overflowed is none. */
     private long updates;
 
@@ -54,13 +68,17 @@ final class StageRun implements AutoCloseable {
      */
     record Taken(Losses losses, double learningRate, double gradientNorm) {}
 
+    /**
+     * @param mayRunAhead whether steps need not be waited for
+     */
     StageRun(
             Objective objective,
             NDManager manager,
             PackedDataset train,
             TrainingSettings settings,
             long seed,
-            StageCheckpoints checkpoints) {
+            StageCheckpoints checkpoints,
+            boolean mayRunAhead) {
         this.objective = objective;
         this.manager = manager;
         this.train = train;
@@ -75,6 +93,8 @@ final class StageRun implements AutoCloseable {
         groups.forEach(group -> parameters.putAll(group.parameters()));
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
         this.optimizer = new AdamW(script, manager, groups, settings);
+        this.health = new Health(script, manager);
+        this.waits = !mayRunAhead || lossScale.isPresent();
         this.measurements = new Measurements(script, manager, groups, settings);
         optimizer.discardGradients();
         state.putAll(parameters);
@@ -103,8 +123,14 @@ final class StageRun implements AutoCloseable {
      * Writes a checkpoint.
      *
      * @param steps taken so far
+     * @throws NonFiniteException as of {@link #step}; nothing is written then
      */
     void save(long steps) throws IOException {
+        settle();
+        write(steps);
+    }
+
+    private void write(long steps) throws IOException {
         Map<String, String> facts = new LinkedHashMap<>(measurements.facts());
         facts.put(UPDATES, String.valueOf(updates));
         facts.put(SEED, String.valueOf(seed));
@@ -131,33 +157,73 @@ final class StageRun implements AutoCloseable {
     }
 
     /**
+     * Takes a step. On a GPU it has only begun when this returns, unless it is told of.
+     *
      * @param step 0-based
-     * @throws NonFiniteException if the loss or a gradient is not finite; nothing was changed, and
-     *     a checkpoint holds the state as it is
+     * @param told whether the caller wants to know what it was
+     * @return what it was, if that is wanted
+     * @throws NonFiniteException if a loss or gradient is not finite: of this step, or of an
+     *     earlier one that nothing has waited for. Nothing was changed since, and a checkpoint
+     *     holds the state before that step
      */
-    Taken step(long step) throws IOException {
+    Optional<Taken> step(long step, boolean told) throws IOException {
         validationLoss = OptionalDouble.empty();
-        // What libtorch draws inside a step (dropout) follows from the step's number.
+        try (NDManager scope = manager.newSubManager()) {
+            StepContext context = begin(step);
+            List<BatchLosses> all = backward(scope, context);
+            NDArray norms = optimizer.norms(scope, context.lossScale());
+            double rate = schedule.at(step);
+            if (waits) {
+                refuseNonFinite(norms, context);
+            } else {
+                NDArray live = health.note(scope, step, all, norms);
+                update(norms, live, rate / settings.learningRate(), context);
+                begun = step + 1;
+            }
+            if (!told) {
+                return Optional.empty();
+            }
+            settle();
+            Losses losses = Losses.mean(all.stream().map(BatchLosses::read).toList());
+            return Optional.of(new Taken(losses, reported(rate), largest(norms.toFloatArray())));
+        }
+    }
+
+    /** Where a step stands; what libtorch draws inside of it follows from its number. */
+    private StepContext begin(long step) {
         manager.getEngine().setRandomSeed((int) (seed * 31 + step));
-        Set<String> stopped = measurements.stopped();
         float scale = lossScale.map(LossScale::factor).orElse(1f);
-        StepContext context = new StepContext(seed, step, schedule.totalSteps(), 0, scale, stopped);
-        List<Losses> all = new ArrayList<>();
+        return new StepContext(seed, step, schedule.totalSteps(), 0, scale, measurements.stopped());
+    }
+
+    /** Computes the gradients of a step's batches. */
+    private List<BatchLosses> backward(NDManager scope, StepContext context) throws IOException {
+        List<BatchLosses> all = new ArrayList<>();
         for (int i = 0; i < settings.gradientAccumulationSteps(); i++) {
-            try (NDManager scope = manager.newSubManager()) {
-                TrainingBatch batch = batch(scope, step, i);
-                Losses losses = objective.backward(batch, context.withMicroBatch(i));
-                if (!Double.isFinite(losses.total())) {
-                    throw failed("loss", losses.total(), step, place(losses, batch));
+            try (NDManager inner = scope.newSubManager()) {
+                TrainingBatch batch = batch(inner, context.step(), i);
+                BatchLosses losses = objective.backward(batch, context.withMicroBatch(i));
+                if (waits) {
+                    Losses read = losses.read();
+                    if (!Double.isFinite(read.total())) {
+                        throw failed("loss", read.total(), context.step(), place(read, batch));
+                    }
                 }
-                all.add(losses);
+                all.add(losses.attach(scope));
             }
         }
-        double rate = schedule.at(step);
-        float[] norms = optimizer.norms(scale);
-        Optional<Integer> overflow = firstNonFinite(norms);
+        return all;
+    }
+
+    /**
+     * Takes the step if its gradients are finite, and leaves it out if a smaller scale may help.
+     */
+    private void refuseNonFinite(NDArray norms, StepContext context) throws IOException {
+        float[] values = norms.toFloatArray();
+        Optional<Integer> overflow = firstNonFinite(values);
         if (overflow.isEmpty()) {
-            update(norms, rate / settings.learningRate(), scale, stopped);
+            NDArray live = norms.getManager().ones(new Shape(1));
+            update(norms, live, schedule.at(context.step()) / settings.learningRate(), context);
         } else if (lossScale.isPresent() && lossScale.get().canShrink()) {
             optimizer.discardGradients();
             lossScale = lossScale.map(LossScale::afterOverflow);
@@ -165,20 +231,39 @@ final class StageRun implements AutoCloseable {
             int group = overflow.get();
             String name =
                     optimizer.nonFinite().stream().findFirst().orElse(groups.get(group).name());
-            throw failed("gradient norm", norms[group], step, Optional.of(name));
+            throw failed("gradient norm", values[group], context.step(), Optional.of(name));
         }
-        return new Taken(Losses.mean(all), reported(rate), largest(norms));
     }
 
-    private void update(float[] norms, double rate, float scale, Set<String> stopped) {
+    private void update(NDArray norms, NDArray live, double rate, StepContext context) {
         for (int i = 0; i < groups.size(); i++) {
             String name = groups.get(i).name();
-            if (!stopped.contains(name)) {
-                optimizer.step(i, updates, rate * measurements.rate(name), norms[i], scale);
+            if (!context.stopped().contains(name)) {
+                double own = rate * measurements.rate(name);
+                optimizer.step(i, updates, own, norms, live, context.lossScale());
             }
         }
         updates++;
         lossScale = lossScale.map(LossScale::afterGoodStep);
+    }
+
+    /**
+     * Waits for the steps so far.
+     *
+     * @throws NonFiniteException as of {@link #step}
+     */
+    void settle() throws IOException {
+        OptionalLong bad = waits ? OptionalLong.empty() : health.firstBad();
+        if (bad.isEmpty()) {
+            return;
+        }
+        // No step from that one on has changed anything: taken again, looking at every number, it
+        // fails as it did.
+        long step = bad.getAsLong();
+        updates -= begun - step;
+        waits = true;
+        step(step, false);
+        throw failed("loss or a gradient", Double.NaN, step, Optional.empty());
     }
 
     /** The rate that a plateau has left, where one group goes by it. */
@@ -188,7 +273,14 @@ final class StageRun implements AutoCloseable {
 
     private TrainingBatch batch(NDManager scope, long step, int number) {
         long batches = settings.gradientAccumulationSteps();
-        return TrainingBatch.of(scope, train, order.batch(step * batches + number));
+        return read(scope, train, order.batch(step * batches + number));
+    }
+
+    /**
+     * Reads a batch; see {@link TrainingBatch#of(TorchScript, NDManager, PackedDataset, int[])}.
+     */
+    TrainingBatch read(NDManager scope, PackedDataset data, int[] indices) {
+        return TrainingBatch.of(script, scope, data, indices);
     }
 
     /** Where a loss has stopped being finite: what the objective finds, else the group it is of. */
@@ -213,7 +305,7 @@ final class StageRun implements AutoCloseable {
             throws IOException {
         optimizer.discardGradients();
         if (step > 0 && checkpoints.lastStep() < step) {
-            save(step);
+            write(step);
         }
         return new NonFiniteException(
                 objective.stage()
@@ -252,6 +344,7 @@ final class StageRun implements AutoCloseable {
     public void close() {
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));
         measurements.close();
+        health.close();
         optimizer.close();
         script.close();
     }

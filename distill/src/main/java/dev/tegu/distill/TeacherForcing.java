@@ -5,10 +5,12 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.GradientCollector;
+import dev.tegu.attention.FusedAttention;
 import dev.tegu.engine.Numbers;
 import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.LayerTape;
 import dev.tegu.model.TokenBatch;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -33,6 +35,10 @@ final class TeacherForcing {
     private final DecoderModel model;
     private final SortedSet<Integer> layers;
     private final Predicate<ParameterKind> trains;
+    private final TorchScript script;
+
+    /** The students' attention outside of autograd, where there is such a thing. */
+    private Optional<FusedAttention> attention;
 
     /**
      * One layer on the way.
@@ -56,6 +62,16 @@ final class TeacherForcing {
         NDList of(Visit visit);
     }
 
+    /** A loss of the head outputs alone, whose gradient needs no tape. */
+    interface OutputLoss extends LayerLoss {
+        /**
+         * @param student head outputs, [B, H, T, D]
+         * @param scale what the loss is multiplied by for the gradient
+         * @return loss and relative error, each [] float32, and the gradient in {@code student}
+         */
+        NDList slope(NDArray student, NDArray target, float scale);
+    }
+
     /**
      * What a batch gave.
      *
@@ -63,16 +79,28 @@ final class TeacherForcing {
      * @param hidden the teacher's residual stream after the highest of the layers, before any norm,
      *     [B, T, M]
      */
-    record Pass(Losses losses, NDArray hidden) {}
+    record Pass(BatchLosses losses, NDArray hidden) {}
 
     /**
      * @param layers numbers of linearized layers
      * @param trains which of their new parameters are trained
+     * @param script of {@link Scripts#transfer}; must stay open as long
      */
-    TeacherForcing(DecoderModel model, SortedSet<Integer> layers, Predicate<ParameterKind> trains) {
+    TeacherForcing(
+            DecoderModel model,
+            SortedSet<Integer> layers,
+            Predicate<ParameterKind> trains,
+            TorchScript script) {
         this.model = model;
         this.layers = layers;
         this.trains = trains;
+        this.script = script;
+        this.attention = model.fusedAttention();
+    }
+
+    /** Takes the attention outside of autograd from now on, whatever the device. */
+    void split(FusedAttention other) {
+        attention = Optional.of(other);
     }
 
     /** A group a layer, of those that have something to train. */
@@ -112,24 +140,61 @@ final class TeacherForcing {
             groups().forEach(group -> learning.add(group.name()));
             learning.removeAll(training.get().stopped());
         }
-        List<Losses.Part> parts = new ArrayList<>();
+        NDManager owner = tokens.ids().getManager();
+        List<String> names = new ArrayList<>();
+        List<NDArray> found = new ArrayList<>();
+        List<NDArray> relative = new ArrayList<>();
         NDArray hidden =
                 walk(
                         tokens,
                         visit -> {
                             String name = group(visit.number());
-                            if (learning.contains(name)) {
-                                parts.add(backward(name, visit, training.orElseThrow(), loss));
-                            } else if (layers.contains(visit.number())) {
-                                parts.add(part(name, loss.of(visit)));
+                            if (layers.contains(visit.number())) {
+                                NDList losses =
+                                        learning.contains(name)
+                                                ? backward(visit, training.orElseThrow(), loss)
+                                                : loss.of(visit);
+                                names.add(name);
+                                losses.attach(owner);
+                                found.add(losses.get(0));
+                                relative.add(losses.get(1));
                             }
                         });
-        double total = parts.stream().mapToDouble(Losses.Part::loss).average().orElse(0);
-        return new Pass(new Losses(total, parts), hidden);
+        return new Pass(losses(names, found, relative), hidden);
     }
 
-    private static Losses.Part backward(
-            String name, Visit visit, StepContext context, LayerLoss loss) {
+    private BatchLosses losses(List<String> names, List<NDArray> found, List<NDArray> relative) {
+        if (names.isEmpty()) {
+            return BatchLosses.of(new Losses(0, List.of()));
+        }
+        NDList arrays = new NDList(stack(found), stack(relative));
+        found.forEach(NDArray::close);
+        relative.forEach(NDArray::close);
+        return new BatchLosses(
+                arrays,
+                values -> {
+                    List<Losses.Part> parts = new ArrayList<>();
+                    for (int i = 0; i < names.size(); i++) {
+                        float of = values.get(0)[i];
+                        parts.add(new Losses.Part(names.get(i), of, values.get(1)[i]));
+                    }
+                    double total =
+                            parts.stream().mapToDouble(Losses.Part::loss).average().orElse(0);
+                    return new Losses(total, parts);
+                });
+    }
+
+    private NDArray stack(List<NDArray> numbers) {
+        return script.call("stack", new TorchScript.Arguments().add("a", numbers)).get(0);
+    }
+
+    private NDList backward(Visit visit, StepContext context, LayerLoss loss) {
+        if (attention.isPresent() && loss instanceof OutputLoss outputs) {
+            LayerTape tape = new LayerTape(visit.layer(), attention.get());
+            if (tape.isSplit() && visit.places().isPlain()) {
+                return backward(visit, context.lossScale(), outputs, tape);
+            }
+        }
         try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
             NDList losses = loss.of(visit);
             NDArray scaled =
@@ -137,12 +202,16 @@ final class TeacherForcing {
                             ? losses.get(0)
                             : Numbers.times(losses.get(0), context.lossScale());
             collector.backward(scaled);
-            return part(name, losses);
+            return losses;
         }
     }
 
-    private static Losses.Part part(String name, NDList losses) {
-        return new Losses.Part(name, losses.get(0).getFloat(), losses.get(1).getFloat());
+    /** The same without a tape: nothing but the attention lies below the loss. */
+    private static NDList backward(Visit visit, float scale, OutputLoss loss, LayerTape tape) {
+        FusedAttention.Attended attended = tape.attend(visit.in(), visit.places());
+        NDList found = loss.slope(attended.output(), visit.target(), scale);
+        tape.attendBack(visit.in(), visit.places(), attended, found.get(2), false);
+        return new NDList(found.subList(0, 2));
     }
 
     /**
@@ -157,10 +226,9 @@ final class TeacherForcing {
             DecoderLayer layer = model.layers().get(i);
             try (NDManager step = scope.newSubManager()) {
                 hidden.attach(step);
-                DecoderLayer.Projected in = layer.project(hidden);
-                NDArray target = layer.softmax(in, places);
-                visitor.accept(new Visit(i, layer, hidden, in, places, target));
-                hidden = layer.finish(hidden, target);
+                DecoderLayer.Taught taught = layer.taught(hidden, places);
+                visitor.accept(new Visit(i, layer, hidden, taught.in(), places, taught.target()));
+                hidden = taught.hidden();
                 hidden.attach(scope);
             }
         }
@@ -171,32 +239,31 @@ final class TeacherForcing {
      * Looks for the first place that is not finite: the loss of a layer that is trained, or what
      * any layer passes on.
      *
-     * @param script of {@link Scripts#transfer}
      * @return {@code layers.N} or {@code embed_tokens}, empty if there is none
      */
-    Optional<String> firstNonFinite(TokenBatch tokens, LayerLoss loss, TorchScript script) {
+    Optional<String> firstNonFinite(TokenBatch tokens, LayerLoss loss) {
         List<String> found = new ArrayList<>();
         NDArray last =
                 walk(
                         tokens,
                         visit -> {
                             int number = visit.number();
-                            if (!isFinite(visit.hidden(), script)) {
+                            if (!isFinite(visit.hidden())) {
                                 found.add(number == 0 ? "embed_tokens" : group(number - 1));
                             }
-                            if (!isFinite(visit.target(), script)
+                            if (!isFinite(visit.target())
                                     || layers.contains(number)
-                                            && !isFinite(loss.of(visit).get(0), script)) {
+                                            && !isFinite(loss.of(visit).get(0))) {
                                 found.add(group(number));
                             }
                         });
-        if (!layers.isEmpty() && !isFinite(last, script)) {
+        if (!layers.isEmpty() && !isFinite(last)) {
             found.add(group(layers.last()));
         }
         return found.stream().findFirst();
     }
 
-    private static boolean isFinite(NDArray x, TorchScript script) {
+    private boolean isFinite(NDArray x) {
         return script.call("finite", new TorchScript.Arguments().add(x)).get(0).getFloat() == 1;
     }
 }

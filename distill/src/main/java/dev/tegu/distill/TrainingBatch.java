@@ -1,10 +1,13 @@
 package dev.tegu.distill;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.Sequence;
+import dev.tegu.engine.TorchScript;
 import dev.tegu.model.TokenBatch;
 import java.util.Optional;
 
@@ -24,29 +27,35 @@ public record TrainingBatch(NDArray ids, NDArray labels, Optional<NDArray> docum
     }
 
     /**
+     * Reads a batch. It is on its way to a GPU when this returns, which waits for nothing.
+     *
+     * @param script of {@link Scripts#training}
      * @param scope owner of the arrays
      * @param indices of the sequences, at least one
      */
-    static TrainingBatch of(NDManager scope, PackedDataset data, int[] indices) {
+    static TrainingBatch of(
+            TorchScript script, NDManager scope, PackedDataset data, int[] indices) {
         int length = data.sequenceLength();
-        long[] ids = new long[indices.length * length];
-        long[] labels = new long[indices.length * length];
-        long[] documents = new long[indices.length * length];
+        int kinds = data.masksDocuments() ? 3 : 2;
+        int size = indices.length * length;
+        int[] all = new int[kinds * size];
         for (int row = 0; row < indices.length; row++) {
             Sequence sequence = data.get(indices[row]);
-            for (int t = 0; t < length; t++) {
-                ids[row * length + t] = sequence.ids()[t];
-                labels[row * length + t] = sequence.labels()[t];
-                documents[row * length + t] = sequence.documents()[t];
+            System.arraycopy(sequence.ids(), 0, all, row * length, length);
+            System.arraycopy(sequence.labels(), 0, all, size + row * length, length);
+            if (data.masksDocuments()) {
+                System.arraycopy(sequence.documents(), 0, all, 2 * size + row * length, length);
             }
         }
-        Shape shape = new Shape(indices.length, length);
-        return new TrainingBatch(
-                scope.create(ids, shape),
-                scope.create(labels, shape),
-                data.masksDocuments()
-                        ? Optional.of(scope.create(documents, shape))
-                        : Optional.empty());
+        try (NDManager cpu = scope.newSubManager(Device.cpu());
+                NDArray like = scope.zeros(new Shape(1))) {
+            NDArray numbers = cpu.create(all, new Shape(kinds, indices.length, length));
+            NDList moved = script.call("moved", new TorchScript.Arguments().add(like).add(numbers));
+            return new TrainingBatch(
+                    moved.get(0),
+                    moved.get(1),
+                    kinds == 3 ? Optional.of(moved.get(2)) : Optional.empty());
+        }
     }
 
     /** What a model reads. */

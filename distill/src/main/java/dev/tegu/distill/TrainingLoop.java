@@ -2,9 +2,11 @@ package dev.tegu.distill;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import dev.tegu.distill.data.BatchOrder;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.metrics.TrainingListener;
+import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -21,6 +23,10 @@ import java.util.function.BooleanSupplier;
  * of sequences. A checkpoint stands between two steps: what a killed run had accumulated for the
  * next one is computed again.
  *
+ * <p>On a GPU steps are not waited for: it is asked for the next one while it is at this one. A
+ * step whose loss or gradient is not finite still changes nothing, and neither does any after it;
+ * it is found out at the next step that the listener is told of, measurement or checkpoint.
+ *
  * <p>A step depends on the settings, the data, the seed and its number alone, so a run that goes on
  * from a checkpoint takes the same steps to the same bits.
  */
@@ -34,6 +40,7 @@ public final class TrainingLoop {
     private final long seed;
     private final TrainingListener listener;
     private final BooleanSupplier stop;
+    private boolean runsAhead;
 
     /** As the other constructor, for a run that nothing stops. */
     public TrainingLoop(
@@ -88,7 +95,15 @@ public final class TrainingLoop {
         int length = objective.tokensRead(train.sequenceLength());
         long total = settings.steps(length);
         long tokens = settings.tokensPerStep(length);
-        try (StageRun run = new StageRun(objective, manager, train, settings, seed, checkpoints)) {
+        try (StageRun run =
+                new StageRun(
+                        objective,
+                        manager,
+                        train,
+                        settings,
+                        seed,
+                        checkpoints,
+                        mayRunAhead(manager))) {
             long done = run.restore();
             listener.stageStarted(new TrainingListener.Stage(stage, done, total, tokens));
             if (done == 0) {
@@ -101,17 +116,18 @@ public final class TrainingLoop {
                                 + "; go on with --resume");
             }
             for (long step = done; !ended; step++) {
-                StageRun.Taken taken = run.step(step);
                 boolean last = step + 1 == total;
-                if (last || isDue(settings.logEvery(), step) || step == 0) {
+                boolean told = last || isDue(settings.logEvery(), step) || step == 0;
+                Optional<StageRun.Taken> taken = run.step(step, told);
+                if (taken.isPresent()) {
                     listener.stepFinished(
                             new TrainingListener.Step(
                                     stage,
                                     step + 1,
-                                    taken.losses(),
-                                    taken.learningRate(),
+                                    taken.get().losses(),
+                                    taken.get().learningRate(),
                                     (step + 1) * tokens,
-                                    taken.gradientNorm()));
+                                    taken.get().gradientNorm()));
                 }
                 if (last || isDue(settings.validateEvery(), step)) {
                     validate(run, objective, manager, step + 1);
@@ -135,6 +151,17 @@ public final class TrainingLoop {
         }
     }
 
+    /** Whether steps go on while a device is still at earlier ones. */
+    private boolean mayRunAhead(NDManager manager) {
+        return runsAhead || manager.getDevice().isGpu();
+    }
+
+    /** Has steps run ahead on a CPU too, as they do on a GPU. */
+    TrainingLoop runningAhead() {
+        runsAhead = true;
+        return this;
+    }
+
     /**
      * @param every steps between two events, 0 for none
      * @param step 0-based, just taken
@@ -143,16 +170,18 @@ public final class TrainingLoop {
         return every > 0 && (step + 1) % every == 0;
     }
 
-    private void validate(StageRun run, Objective objective, NDManager manager, long step) {
+    private void validate(StageRun run, Objective objective, NDManager manager, long step)
+            throws IOException {
         if (validation.isEmpty()) {
             return;
         }
+        run.settle();
         PackedDataset data = validation.get();
         int count = Math.min(VALIDATION_SEQUENCES, data.size());
         List<Losses> all = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             try (NDManager scope = manager.newSubManager()) {
-                all.add(objective.loss(TrainingBatch.of(scope, data, new int[] {i})));
+                all.add(objective.loss(run.read(scope, data, new int[] {i})));
             }
         }
         Losses losses = Losses.mean(all);
@@ -173,15 +202,22 @@ public final class TrainingLoop {
         objective.groups().forEach(group -> parameters.putAll(group.parameters()));
         parameters.values().forEach(parameter -> parameter.setRequiresGradient(true));
         long started = 0;
-        try (NDManager scope = manager.newSubManager()) {
+        try (NDManager scope = manager.newSubManager();
+                TorchScript script = Scripts.training()) {
             int[] indices = order.batch(0);
             for (int i = 0; i < 2; i++) {
                 started = System.nanoTime();
-                objective.backward(TrainingBatch.of(scope, train, indices), StepContext.first());
+                objective
+                        .backward(
+                                TrainingBatch.of(script, scope, train, indices),
+                                StepContext.first())
+                        .read();
+                // made after all else that was asked of a GPU: read when that is done
+                scope.zeros(new Shape(1)).toFloatArray();
             }
             double seconds = (System.nanoTime() - started) * 1e-9;
             validation.ifPresent(
-                    data -> objective.loss(TrainingBatch.of(scope, data, new int[] {0})));
+                    data -> objective.loss(TrainingBatch.of(script, scope, data, new int[] {0})));
             return seconds * settings.gradientAccumulationSteps();
         } finally {
             parameters.values().forEach(parameter -> parameter.setRequiresGradient(false));

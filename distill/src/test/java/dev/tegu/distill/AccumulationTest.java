@@ -9,6 +9,7 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import dev.tegu.distill.data.CharTokenizer;
 import dev.tegu.distill.data.DataFormat;
@@ -124,9 +125,9 @@ class AccumulationTest {
                 }
 
                 // Each batch's gradient is 2p, of norm 0.8; their sum would be clipped.
-                float norm = adamw.norms(1)[0];
-                assertEquals(0.8, norm, 1e-6);
-                adamw.step(0, 0, 1, norm, 1);
+                NDArray norms = adamw.norms(manager, 1);
+                assertEquals(0.8, norms.toFloatArray()[0], 1e-6);
+                adamw.step(0, 0, 1, norms, manager.ones(new Shape(1)), 1);
 
                 float[] moment = adamw.moments().get("m.p").toFloatArray();
                 assertArrayEquals(new float[] {0.048f, 0.064f}, moment, 1e-6f);
@@ -211,7 +212,7 @@ class AccumulationTest {
         }
 
         @Override
-        public Losses backward(TrainingBatch batch, StepContext context) {
+        public BatchLosses backward(TrainingBatch batch, StepContext context) {
             if (left-- == 0) {
                 throw new IllegalStateException("pulled the plug");
             }

@@ -151,7 +151,9 @@ class FinetuneLossTest {
                     .values()
                     .forEach(p -> p.setRequiresGradient(true));
             assertEquals(
-                    found.total(), objective.backward(batch, StepContext.first()).total(), 1e-6);
+                    found.total(),
+                    objective.backward(batch, StepContext.first()).read().total(),
+                    1e-6);
         }
     }
 

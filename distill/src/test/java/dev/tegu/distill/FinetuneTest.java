@@ -167,7 +167,7 @@ class FinetuneTest {
     private double divergence(DecoderModel model, NextToken objective) throws IOException {
         try (NDManager scope = model.manager().newSubManager()) {
             int[] four = {0, 1, 2, 3};
-            return objective.loss(TrainingBatch.of(scope, Tiny.data(dir), four)).of("kl");
+            return objective.loss(Tiny.batch(scope, Tiny.data(dir), four)).of("kl");
         }
     }
 

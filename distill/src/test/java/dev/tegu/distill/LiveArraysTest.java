@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ai.djl.ndarray.BaseNDManager;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import dev.tegu.attention.FusedAttention;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.lora.LoraAdapters;
 import dev.tegu.lora.LoraSettings;
@@ -27,6 +28,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Native arrays do not pile up: after each step there are as many as after the one before. */
 final class LiveArraysTest {
     private static final int STEPS = 1000;
+
+    /** Of layers in halves, which are slower. */
+    private static final int SPLIT_STEPS = 100;
 
     @TempDir Path dir;
 
@@ -93,7 +97,42 @@ final class LiveArraysTest {
         }
     }
 
+    @Test
+    void transferAroundAnAttentionLeavesNoArraysBehind() throws IOException {
+        try (DecoderModel model = Tiny.student(1, Tiny.method("lizard", "[]"));
+                AttentionTransfer transfer = new AttentionTransfer(model);
+                FusedAttention outside = SplitPassTest.attention(model)) {
+            transfer.walk.split(outside);
+            assertLevel(model, transfer, SPLIT_STEPS);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void finetuningAroundAnAttentionLeavesNoArraysBehind(boolean checkpointing) throws IOException {
+        try (DecoderModel model = Tiny.student(3, Tiny.method("lizard", "[1]"));
+                FusedAttention outside = SplitPassTest.attention(model)) {
+            NextToken objective =
+                    Stage2.objective(
+                            model,
+                            "{tokens: 1, kl_weight: 1.0, lora_dropout: 0.1, trains: [lora,"
+                                    + " feature_map], window_dropout: [0.5],"
+                                    + " gradient_checkpointing: "
+                                    + checkpointing
+                                    + "}");
+            objective.split(outside);
+            assertLevel(model, objective, SPLIT_STEPS);
+        }
+    }
+
+    /** Steps are waited for, and then they are not. */
     private void assertLevel(DecoderModel model, Objective objective, int steps)
+            throws IOException {
+        assertLevel(model, objective, steps, false);
+        assertLevel(model, objective, steps / 10, true);
+    }
+
+    private void assertLevel(DecoderModel model, Objective objective, int steps, boolean ahead)
             throws IOException {
         NDManager root = root(model.manager());
         List<Integer> live = new ArrayList<>();
@@ -112,8 +151,13 @@ final class LiveArraysTest {
                                 + steps / 10
                                 + "}");
 
-        new TrainingLoop(Tiny.data(dir), Optional.of(Tiny.data(dir)), settings, 3, count)
-                .run(objective, model.manager(), new StageCheckpoints(dir.resolve("a"), Map.of()));
+        TrainingLoop loop =
+                new TrainingLoop(Tiny.data(dir), Optional.of(Tiny.data(dir)), settings, 3, count);
+        (ahead ? loop.runningAhead() : loop)
+                .run(
+                        objective,
+                        model.manager(),
+                        new StageCheckpoints(dir.resolve("ahead " + ahead), Map.of()));
 
         assertEquals(steps, live.size());
         assertTrue(live.get(0) > 10, "the parameters at least: " + live.get(0));

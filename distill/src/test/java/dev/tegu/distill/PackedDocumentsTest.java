@@ -56,7 +56,7 @@ final class PackedDocumentsTest {
     void eachDocumentHasTheLogitsThatItHasAlone(String method) throws IOException {
         try (DecoderModel model = model(method);
                 NDManager scope = model.manager().newSubManager()) {
-            TrainingBatch batch = TrainingBatch.of(scope, data(true), new int[] {0});
+            TrainingBatch batch = Tiny.batch(scope, data(true), new int[] {0});
             float[] packed = model.logits(model.forward(batch.tokens())).toFloatArray();
 
             int at = 0;
@@ -75,7 +75,7 @@ final class PackedDocumentsTest {
     void withoutMasksTheSecondDocumentSeesTheFirst(String method) throws IOException {
         try (DecoderModel model = model(method);
                 NDManager scope = model.manager().newSubManager()) {
-            TrainingBatch batch = TrainingBatch.of(scope, data(false), new int[] {0});
+            TrainingBatch batch = Tiny.batch(scope, data(false), new int[] {0});
             assertTrue(batch.documents().isEmpty());
             float[] packed = model.logits(model.forward(batch.tokens())).toFloatArray();
             float[] alone = logits(model, scope, documents().get(1));
@@ -103,12 +103,10 @@ final class PackedDocumentsTest {
                 learnt += document.length - 1;
             }
 
-            double packed =
-                    objective.loss(TrainingBatch.of(scope, data(true), new int[] {0})).total();
+            double packed = objective.loss(Tiny.batch(scope, data(true), new int[] {0})).total();
 
             assertEquals(sum / learnt, packed, 1e-5);
-            double open =
-                    objective.loss(TrainingBatch.of(scope, data(false), new int[] {0})).total();
+            double open = objective.loss(Tiny.batch(scope, data(false), new int[] {0})).total();
             assertTrue(Math.abs(open - packed) > 1e-4, open + " and " + packed);
         }
     }
@@ -124,8 +122,7 @@ final class PackedDocumentsTest {
                 sum += transfer.loss(TrainingBatch.of(ids, ids)).total() * document.length;
             }
 
-            double packed =
-                    transfer.loss(TrainingBatch.of(scope, data(true), new int[] {0})).total();
+            double packed = transfer.loss(Tiny.batch(scope, data(true), new int[] {0})).total();
 
             assertEquals(sum / LENGTH, packed, 1e-5 * Math.abs(sum));
         }

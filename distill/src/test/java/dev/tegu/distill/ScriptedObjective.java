@@ -46,7 +46,7 @@ final class ScriptedObjective implements Objective, AutoCloseable {
     }
 
     @Override
-    public Losses backward(TrainingBatch batch, StepContext context) {
+    public BatchLosses backward(TrainingBatch batch, StepContext context) {
         int length = (int) batch.ids().getShape().get(1);
         long[] flat = batch.ids().toLongArray();
         List<long[]> rows = new ArrayList<>();
@@ -57,7 +57,7 @@ final class ScriptedObjective implements Objective, AutoCloseable {
         try (GradientCollector collector = Engine.getEngine("PyTorch").newGradientCollector()) {
             collector.backward(parameter.mul(parameter).sum());
         }
-        return Losses.of(1);
+        return BatchLosses.of(Losses.of(1));
     }
 
     @Override

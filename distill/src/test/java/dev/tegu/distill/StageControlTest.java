@@ -160,7 +160,7 @@ final class StageControlTest {
         }
 
         @Override
-        public Losses backward(TrainingBatch batch, StepContext context) {
+        public BatchLosses backward(TrainingBatch batch, StepContext context) {
             scales.add(context.lossScale());
             // Gradients of 2 p scale; above `largest` they overflow, as float16's do.
             float scale = context.lossScale() <= largest ? context.lossScale() : Float.NaN;
@@ -173,7 +173,7 @@ final class StageControlTest {
                     }
                 }
             }
-            return Losses.of(1);
+            return BatchLosses.of(Losses.of(1));
         }
 
         @Override

@@ -142,12 +142,16 @@ class StageIsolationTest {
 
             double expected = without.loss(TrainingBatch.of(ids, labels)).total();
             double trained =
-                    with.backward(TrainingBatch.of(ids, labels), StepContext.first()).total();
+                    with.backward(TrainingBatch.of(ids, labels), StepContext.first())
+                            .read()
+                            .total();
 
             assertEquals(expected, with.loss(TrainingBatch.of(ids, labels)).total());
             assertEquals(
                     expected,
-                    without.backward(TrainingBatch.of(ids, labels), StepContext.first()).total(),
+                    without.backward(TrainingBatch.of(ids, labels), StepContext.first())
+                            .read()
+                            .total(),
                     1e-6);
             assertTrue(Math.abs(trained - expected) > 1e-4, trained + " with dropout, " + expected);
             float[] logits = TinyModels.logits(model);

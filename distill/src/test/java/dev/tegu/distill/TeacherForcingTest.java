@@ -263,7 +263,7 @@ class TeacherForcingTest {
             }
 
             @Override
-            public Losses backward(TrainingBatch batch, StepContext context) {
+            public BatchLosses backward(TrainingBatch batch, StepContext context) {
                 stopped.add(context.stopped());
                 return inner.backward(batch, context);
             }

@@ -12,6 +12,7 @@ import dev.tegu.distill.data.CharTokenizer;
 import dev.tegu.distill.data.DataFormat;
 import dev.tegu.distill.data.Packed;
 import dev.tegu.distill.data.PackedDataset;
+import dev.tegu.engine.TorchScript;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.StudentConfig;
 import dev.tegu.model.TinyModels;
@@ -102,6 +103,13 @@ public final class Tiny {
     static PackedDataset data(Path folder) throws IOException {
         return Packed.load(
                 List.of(text(folder)), DataFormat.TEXT, LENGTH, new CharTokenizer(true, true));
+    }
+
+    /** Sequences of a dataset. */
+    static TrainingBatch batch(NDManager owner, PackedDataset data, int[] indices) {
+        try (TorchScript script = Scripts.training()) {
+            return TrainingBatch.of(script, owner, data, indices);
+        }
     }
 
     /** What stage 1 says of training, from one line of YAML. */

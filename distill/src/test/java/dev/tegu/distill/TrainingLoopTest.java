@@ -9,6 +9,7 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -260,8 +261,9 @@ class TrainingLoopTest {
                     }
                     double norm = Math.hypot(2 * x[0], 2 * x[1]);
 
-                    assertEquals(norm, adamw.norms(1)[0], 1e-4);
-                    adamw.step(0, step, 1, adamw.norms(1)[0], 1);
+                    NDArray norms = adamw.norms(manager, 1);
+                    assertEquals(norm, norms.toFloatArray()[0], 1e-4);
+                    adamw.step(0, step, 1, norms, manager.ones(new Shape(1)), 1);
 
                     for (int i = 0; i < 2; i++) {
                         double g = 2 * x[i] * Math.min(1, 1 / (norm + 1e-6));

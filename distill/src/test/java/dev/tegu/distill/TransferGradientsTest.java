@@ -90,7 +90,8 @@ class TransferGradientsTest {
                         }
                         set(script, parameter, moved);
                         // the queries that the gradient was taken of
-                        losses[side] = objective.backward(batch, StepContext.first()).total();
+                        losses[side] =
+                                objective.backward(batch, StepContext.first()).read().total();
                     }
                     set(script, parameter, values);
                     double slope = (losses[0] - losses[1]) / (2 * STEP);

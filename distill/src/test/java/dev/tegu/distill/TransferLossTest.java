@@ -71,7 +71,7 @@ class TransferLossTest {
 
     private double backward(AttentionTransfer transfer, NDArray ids) {
         requireGradients(transfer);
-        return transfer.backward(TrainingBatch.of(ids, ids), StepContext.first()).total();
+        return transfer.backward(TrainingBatch.of(ids, ids), StepContext.first()).read().total();
     }
 
     @ParameterizedTest

@@ -55,7 +55,7 @@ class WeightTransferTest {
                                     group.parameters()
                                             .values()
                                             .forEach(p -> p.setRequiresGradient(true)));
-            return transfer.backward(TrainingBatch.of(ids, ids), at).total();
+            return transfer.backward(TrainingBatch.of(ids, ids), at).read().total();
         }
     }
 
@@ -126,18 +126,18 @@ class WeightTransferTest {
 
     @Test
     void queriesAreDifferentPlacesOfEverySort() {
-        Set<Long> seen = new HashSet<>();
+        Set<Integer> seen = new HashSet<>();
         for (int step = 0; step < 100; step++) {
             StepContext at = new StepContext(1, step, 100, 0, 1, Set.of());
-            long[] drawn = Queries.of(5, 24, Optional.of(at));
+            int[] drawn = Queries.of(5, 24, Optional.of(at));
             assertEquals(5, Arrays.stream(drawn).distinct().count());
             assertArrayEquals(drawn, Arrays.stream(drawn).sorted().toArray());
             Arrays.stream(drawn).forEach(seen::add);
         }
 
         assertEquals(24, seen.size());
-        assertArrayEquals(new long[] {5, 11, 17, 23}, Queries.of(4, 24, Optional.empty()));
-        assertArrayEquals(new long[] {0, 1, 2}, Queries.of(9, 3, Optional.of(StepContext.first())));
+        assertArrayEquals(new int[] {5, 11, 17, 23}, Queries.of(4, 24, Optional.empty()));
+        assertArrayEquals(new int[] {0, 1, 2}, Queries.of(9, 3, Optional.of(StepContext.first())));
     }
 
     @Test

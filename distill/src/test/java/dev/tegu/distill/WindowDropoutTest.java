@@ -147,14 +147,14 @@ class WindowDropoutTest {
             NDArray ids = Tiny.ids(scope, 1);
             TrainingBatch batch = TrainingBatch.of(ids, ids);
 
-            double dropped = always.backward(batch, at(0, 1)).total();
+            double dropped = always.backward(batch, at(0, 1)).read().total();
 
             try (NDArray sinks = gradient(parameters, "sinks");
                     NDArray map = gradient(parameters, "feature_map_q.weight")) {
                 assertEquals(0, sinks.abs().sum().getFloat());
                 assertTrue(map.abs().sum().getFloat() > 0);
             }
-            double kept = never.backward(batch, at(0, 1)).total();
+            double kept = never.backward(batch, at(0, 1)).read().total();
             assertEquals(kept, always.loss(batch).total());
             assertNotEquals(dropped, kept);
             assertFalse(model.layers().get(0).dropsWindow(), "it is given back");
