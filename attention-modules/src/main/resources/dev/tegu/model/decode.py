@@ -21,7 +21,7 @@
     half = D // 2
     eye = torch.eye(D, dtype=6, device=embedding.device)
     self.work["eye"] = eye
-    self.work["quarter"] = torch.cat([eye[half:], -eye[:half]], 0).t().contiguous()
+    self.work["quarter"] = torch.cat([eye[half:], -eye[:half]], 0)
     return torch.zeros([])
 
   def hold_rope(self, cos: Tensor, sin: Tensor) -> Tensor:

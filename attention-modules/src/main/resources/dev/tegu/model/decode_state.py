@@ -153,11 +153,10 @@
 
   def keep(self, rows: Tensor) -> Tensor:
     # goes on with some rows [n] only
-    B = self.work["position"].size(0)
     if self.reach > 0:
-      unused = self.work["unseen"].reshape([B, -1, self.reach])
-      self.work["unused"] = unused[:, :1].index_select(0, rows)
-    for name in ["position", "visible"]:
+      unused = self.work["unseen"].reshape([-1, self.num_kv_heads, self.reach])
+      self.work["unused"] = torch.narrow(unused, 1, 0, 1)
+    for name in ["position", "visible", "unused"]:
       if name in self.work:
         self.work[name] = self.work[name].index_select(0, rows)
     self.prepare()
