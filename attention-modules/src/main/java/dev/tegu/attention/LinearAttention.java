@@ -68,25 +68,32 @@ public final class LinearAttention implements AutoCloseable {
      */
     public LinearAttention(
             AttentionSpec spec, AttentionShape shape, int chunkSize, Set<Branch> ablated) {
-        this(spec, shape, chunkSize, SEGMENT, ablated);
+        this(spec, shape, chunkSize, SEGMENT, false, ablated);
     }
 
-    /** A layer that takes its text in segments of the given length. */
+    /**
+     * A layer that takes its text in segments of the given length.
+     *
+     * @param halfOnCpu whether it takes matrix products of half-precision inputs in half precision
+     *     on a CPU too, as on a card
+     */
     LinearAttention(
             AttentionSpec spec,
             AttentionShape shape,
             int chunkSize,
             int segment,
+            boolean halfOnCpu,
             Set<Branch> ablated) {
         spec.check(shape);
         this.spec = spec;
         this.shape = shape;
         this.ablated = Set.copyOf(ablated);
         this.script =
-                TorchScript.load(LinearAttention.class, SCRIPTS, constants(chunkSize, segment));
+                TorchScript.load(
+                        LinearAttention.class, SCRIPTS, constants(chunkSize, segment, halfOnCpu));
     }
 
-    private Map<String, Object> constants(int chunkSize, int segment) {
+    private Map<String, Object> constants(int chunkSize, int segment, boolean halfOnCpu) {
         boolean outside = spec.isOutsideWindow();
         int window = spec.window().size();
         Map<String, Object> c = new HashMap<>();
@@ -124,6 +131,7 @@ public final class LinearAttention implements AutoCloseable {
         c.put("normalize", spec.normalize());
         c.put("chunk_size", (long) chunkSize);
         c.put("segment", (long) segment);
+        c.put("half_on_cpu", halfOnCpu);
         c.put("whole_text", spec.window().anchor() != WindowSpec.Anchor.START);
         c.put("ablate_window", ablated.contains(Branch.WINDOW));
         c.put("ablate_linear", ablated.contains(Branch.LINEAR));
