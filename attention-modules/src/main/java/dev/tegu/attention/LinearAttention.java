@@ -71,7 +71,7 @@ public final class LinearAttention implements AutoCloseable {
      */
     public LinearAttention(
             AttentionSpec spec, AttentionShape shape, int chunkSize, Set<Branch> ablated) {
-        this(spec, shape, chunkSize, SEGMENT, ablated, Methods.NONE);
+        this(spec, shape, chunkSize, SEGMENT, false, ablated, Methods.NONE);
     }
 
     /**
@@ -80,7 +80,7 @@ public final class LinearAttention implements AutoCloseable {
      */
     public LinearAttention(
             AttentionSpec spec, AttentionShape shape, Set<Branch> ablated, Methods more) {
-        this(spec, shape, DEFAULT_CHUNK_SIZE, SEGMENT, ablated, more);
+        this(spec, shape, DEFAULT_CHUNK_SIZE, SEGMENT, false, ablated, more);
     }
 
     /**
@@ -94,14 +94,20 @@ public final class LinearAttention implements AutoCloseable {
         static final Methods NONE = new Methods(List.of(), Map.of());
     }
 
-    /** A layer that takes its text in segments of the given length. */
+    /**
+     * A layer that takes its text in segments of the given length.
+     *
+     * @param halfOnCpu whether it takes matrix products of half-precision inputs in half precision
+     *     on a CPU too, as on a card
+     */
     LinearAttention(
             AttentionSpec spec,
             AttentionShape shape,
             int chunkSize,
             int segment,
+            boolean halfOnCpu,
             Set<Branch> ablated) {
-        this(spec, shape, chunkSize, segment, ablated, Methods.NONE);
+        this(spec, shape, chunkSize, segment, halfOnCpu, ablated, Methods.NONE);
     }
 
     private LinearAttention(
@@ -109,6 +115,7 @@ public final class LinearAttention implements AutoCloseable {
             AttentionShape shape,
             int chunkSize,
             int segment,
+            boolean halfOnCpu,
             Set<Branch> ablated,
             Methods more) {
         spec.check(shape);
@@ -118,11 +125,11 @@ public final class LinearAttention implements AutoCloseable {
         List<String> resources = new ArrayList<>(SCRIPTS);
         resources.addAll(more.resources());
         Map<String, Object> constants = new HashMap<>(more.constants());
-        constants.putAll(constants(chunkSize, segment));
+        constants.putAll(constants(chunkSize, segment, halfOnCpu));
         this.script = TorchScript.load(LinearAttention.class, resources, constants);
     }
 
-    private Map<String, Object> constants(int chunkSize, int segment) {
+    private Map<String, Object> constants(int chunkSize, int segment, boolean halfOnCpu) {
         boolean outside = spec.isOutsideWindow();
         int window = spec.window().size();
         Map<String, Object> c = new HashMap<>();
@@ -160,6 +167,7 @@ public final class LinearAttention implements AutoCloseable {
         c.put("normalize", spec.normalize());
         c.put("chunk_size", (long) chunkSize);
         c.put("segment", (long) segment);
+        c.put("half_on_cpu", halfOnCpu);
         c.put("whole_text", spec.window().anchor() != WindowSpec.Anchor.START);
         c.put("ablate_window", ablated.contains(Branch.WINDOW));
         c.put("ablate_linear", ablated.contains(Branch.LINEAR));

@@ -8,6 +8,17 @@
       y = x.to(6)
     return y
 
+  def halves(self, x: Tensor) -> bool:
+    # whether matrix products are taken in half precision: on a card it is many times faster, on a
+    # CPU slower than float32
+    half = x.dtype == 15 or x.dtype == 5
+    return half and (x.is_cuda or self.half_on_cpu)
+
+  def brief(self, x: Tensor) -> Tensor:
+    # the linear branch's type for half-precision inputs. Always bfloat16: sums that nothing divides,
+    # and products of floors, leave the range of float16
+    return x.to(15)
+
   def rotate(self, x: Tensor, p: Dict[str, Tensor]) -> Tensor:
     y = x
     if "cos" in p:
@@ -18,7 +29,7 @@
         sin = sin.unsqueeze(1)
       half = x.size(-1) // 2
       turned = torch.cat([-x[..., half:], x[..., :half]], -1)
-      y = x * cos + turned * sin
+      y = torch.addcmul(x * cos, turned, sin).to(x.dtype)
     return y
 
   def branch_inputs(self, q: Tensor, k: Tensor, p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -41,30 +52,51 @@
     # [B, K, ...] -> [B, H, ...], each key/value head serving G neighbouring query heads
     y = x
     if x.size(1) != self.num_heads:
-      y = x.repeat_interleave(self.num_heads // x.size(1), 1)
+      # the gradient of an expansion is a sum, that of `repeat_interleave` a scatter
+      rest = x.size()[2:]
+      G = self.num_heads // x.size(1)
+      y = x.unsqueeze(2).expand([x.size(0), x.size(1), G] + rest)
+      y = y.reshape([x.size(0), self.num_heads] + rest)
     return y
 
   def project(self, x: Tensor, side: str, p: Dict[str, Tensor]) -> Tensor:
     # the learned projection: [B, H or K, T, D] -> [B, H, T, p]
+    weight, bias = self.map_parameters(side, p)
+    return self.mapped(x, weight, bias)
+
+  def map_parameters(self, side: str, p: Dict[str, Tensor]) -> Tuple[Tensor, Optional[Tensor]]:
+    # weight [1 or H, D, p] and bias [1 or H, p]; a skip is an identity in the weight
     name = "feature_map_q"
     if side == "k" and not self.feature_tied:
       name = "feature_map_k"
     weight = p[name + ".weight"]
+    if self.feature_skip:
+      weight = weight + torch.eye(weight.size(1), dtype=weight.dtype, device=weight.device)
+    bias = annotate(Optional[Tensor], None)
+    if name + ".bias" in p:
+      bias = p[name + ".bias"]
+    return (weight, bias)
+
+  def mapped(self, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+    # [B, H or K, T, D] by weight [1 or H, D, p] -> [B, H, T, p], in the type of x
+    weight = weight.to(x.dtype)
     heads = x.size(1)
     if weight.size(0) == 1:
-      z = torch.matmul(x, weight[0])
-      if self.feature_skip:
-        z = z + x
-      z = self.head_repeat(z)
+      z = self.head_repeat(torch.matmul(x, weight[0]))
     else:
       w = weight.reshape([heads, self.num_heads // heads, weight.size(1), weight.size(2)])
       z = torch.matmul(x.unsqueeze(2), w)
-      if self.feature_skip:
-        z = z + x.unsqueeze(2)
       z = z.reshape([x.size(0), self.num_heads, x.size(2), weight.size(2)])
-    if name + ".bias" in p:
-      z = z + p[name + ".bias"].unsqueeze(1)
+    if bias is not None:
+      z = z + bias.unsqueeze(1).to(x.dtype)
     return z
+
+  def both_signs(self, x: Tensor, side: str, p: Dict[str, Tensor]) -> Tensor:
+    # [z, -z] side by side from one product
+    weight, bias = self.map_parameters(side, p)
+    if bias is not None:
+      bias = torch.cat([bias, -bias], -1)
+    return self.mapped(x, torch.cat([weight, -weight], -1), bias)
 
   def taylor(self, z: Tensor) -> Tensor:
     # [.., p] -> [.., 1 + p + p (p + 1) / 2]: 1 + s + s^2 / 2 as a product, s = z.z' / sqrt(p)
@@ -87,19 +119,20 @@
     elif self.feature_map == "head_softmax":
       y = self.head_repeat(torch.softmax(x, -1))
     else:
-      z = self.project(x, side, p)
       if self.feature_map == "hedgehog":
+        both = self.both_signs(x, side, p)
+        sizes = [both.size(0), both.size(1), both.size(2), 2, both.size(3) // 2]
+        y = torch.softmax(both.reshape(sizes), -1).flatten(-2)
         # LoLCATs' floor: no feature is ever exactly zero
-        both = torch.softmax(torch.stack([z, -z], -2), -1)
-        y = torch.clamp(both.flatten(-2), 1e-12)
+        y = torch.clamp(y, 1e-12)
       elif self.feature_map == "hedgehog_joint":
-        y = torch.softmax(torch.cat([2.0 * z, -2.0 * z], -1), -1)
+        y = torch.softmax(2.0 * self.both_signs(x, side, p), -1)
       elif self.feature_map == "hedgehog_exp":
-        y = torch.exp(torch.cat([z, -z], -1))
+        y = torch.exp(self.both_signs(x, side, p))
       elif self.feature_map == "t2r":
-        y = torch.clamp(torch.relu(z), 1e-12)
+        y = torch.clamp(torch.relu(self.project(x, side, p)), 1e-12)
       else:
-        y = self.taylor(z)
+        y = self.taylor(self.project(x, side, p))
     if side == "q" and self.linear_scale:
       y = y * (float(y.size(-1)) ** -0.5)
     return y

@@ -6,9 +6,9 @@
       g = self.wide(p["g"])
     elif self.gate == "key_pool":
       if self.gate_vector:
-        u = k
+        u = self.wide(k)
       else:
-        u = k.mean([-1])
+        u = self.wide(k).mean([-1])
       g = self.head_repeat(torch.log_sigmoid(u) * (1.0 / self.gate_divisor))
     elif self.gate == "constant":
       g = p["gate.log_decay"].reshape([1, self.num_heads, 1])

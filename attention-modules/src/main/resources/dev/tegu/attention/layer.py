@@ -14,8 +14,12 @@
   # text came before it.
 
   def combine(self, num_w: Tensor, den_w: Tensor, num_l: Tensor, den_l: Tensor, p: Dict[str, Tensor]) -> Tensor:
-    # numerators [B, H, T, D], denominators [B, H, T, 1]; a branch that is off is all zero, and so
-    # is one that is ablated
+    return self.blend(num_w, den_w.new_ones([1]), den_w, num_l, den_l, p)
+
+  def blend(self, num_w: Tensor, scale_w: Tensor, den_w: Tensor, num_l: Tensor, den_l: Tensor, p: Dict[str, Tensor]) -> Tensor:
+    # numerators [B, H, T, D], the window's to be multiplied by scale_w, denominators [B, H, T, 1]; a
+    # branch that is off is all zero, and so is one that is ablated. Numerators may be of half
+    # precision. All factors of a row are gathered before they meet its D numbers.
     if self.ablate_window:
       num_w = torch.zeros_like(num_w)
       den_w = torch.zeros_like(den_w)
@@ -23,32 +27,42 @@
       num_l = torch.zeros_like(num_l)
       den_l = torch.zeros_like(den_l)
     if self.combine_kind == "shared_denominator":
+      factor_w = den_w.new_ones([1])
+      factor_l = factor_w
       if "window_factor" in p:
-        factor = torch.sigmoid(p["window_factor"]).reshape([1, self.num_heads, 1, 1])
-        num_w = num_w * factor
-        den_w = den_w * factor
+        factor_w = torch.sigmoid(p["window_factor"]).reshape([1, self.num_heads, 1, 1])
         if self.affine:
-          num_l = num_l * (1.0 - factor)
-          den_l = den_l * (1.0 - factor)
-      y = self.ratio(num_w + num_l, den_w + den_l)
+          factor_l = 1.0 - factor_w
+      over = self.inverse(den_w * factor_w + den_l * factor_l)
+      factor_w = scale_w * factor_w * over
+      factor_l = factor_l * over
     else:
+      factor_w = scale_w * self.inverse(den_w)
+      factor_l = den_l.new_ones([1])
       if self.normalize:
-        y = self.ratio(num_l, den_l)
-      else:
-        y = num_l
-        if "output_norm.weight" in p:
-          size = torch.rsqrt((y * y).mean([-1], True) + 1e-6)
-          y = y * size * p["output_norm.weight"].unsqueeze(1)
+        factor_l = self.inverse(den_l)
+      elif "output_norm.weight" in p:
+        num_l = self.wide(num_l)
+        factor_l = torch.rsqrt((num_l * num_l).mean([-1], True) + 1e-6)
+        factor_l = factor_l * p["output_norm.weight"].unsqueeze(1)
       if self.combine_kind == "average":
-        y = (y + self.ratio(num_w, den_w)) * 0.5
+        factor_w = factor_w * 0.5
+        factor_l = factor_l * 0.5
       elif self.window_size > 0:
-        y = y + self.ratio(num_w, den_w) * p["alpha"].reshape([1, self.num_heads, 1, 1])
+        factor_w = factor_w * p["alpha"].reshape([1, self.num_heads, 1, 1])
+    if not self.linear:
+      y = num_w * factor_w
+    elif self.window_size > 0:
+      y = torch.addcmul(num_w * factor_w, num_l, factor_l)
+    else:
+      y = num_l * factor_l
     return y
 
-  def ratio(self, num: Tensor, den: Tensor) -> Tensor:
-    # 0 where nothing was summed, with a gradient of 0 rather than NaN
-    none = den == 0.0
-    return num / den.masked_fill(none, 1.0)
+  def inverse(self, x: Tensor) -> Tensor:
+    # 1 / x. Its own gradient would square x, and sums of products of floors are as small as 1e-24;
+    # this one divides twice. Where nothing was summed, any factor will do.
+    over = 1.0 / x.detach().masked_fill(x == 0.0, 1.0)
+    return over * (2.0 - x * over)
 
   def empty_state(self, q: Tensor, k: Tensor, v: Tensor) -> List[Tensor]:
     # window_k [B, K, R, D], window_v [B, K, R, D], window_k_linear [B, K, R, D] or empty,
@@ -126,9 +140,15 @@
     return result
 
   def piece(self, q_in: Tensor, k_in: Tensor, v_in: Tensor, p: Dict[str, Tensor], s: Dict[str, Tensor]) -> List[Tensor]:
-    q = self.wide(q_in)
-    k = self.wide(k_in)
-    v = self.wide(v_in)
+    # products of half-precision inputs stay in half precision where that is fast
+    half = self.halves(q_in)
+    q = q_in
+    k = k_in
+    v = v_in
+    if not half:
+      q = self.wide(q_in)
+      k = self.wide(k_in)
+      v = self.wide(v_in)
     B = q.size(0)
     T = q.size(2)
     R = self.reach
@@ -159,7 +179,7 @@
       kl = self.pick(kl, order)
       v = self.pick(v, order)
       if g is not None:
-        live = real.to(v.dtype).unsqueeze(1)
+        live = real.to(g.dtype).unsqueeze(1)
         if g.dim() == 4:
           live = live.unsqueeze(3)
         g = self.pick(g * live, order)
@@ -176,12 +196,13 @@
     pos = column - start
     span = self.spans(pos, end - start)
 
-    num_w = torch.zeros([1], dtype=q.dtype, device=q.device)
+    num_w = torch.zeros([1], dtype=s["kv_state"].dtype, device=q.device)
+    scale_w = torch.ones_like(num_w)
     den_w = num_w
     num_l = num_w
     den_l = num_w
-    all_k = self.join(s["window_k"], kw, lead)
-    all_v = self.join(s["window_v"], v, lead)
+    all_k = self.join(s["window_k"].to(q.dtype), kw, lead)
+    all_v = self.join(s["window_v"].to(q.dtype), v, lead)
     first_k = s["first_k"]
     first_v = s["first_v"]
     if self.window_size > 0:
@@ -194,8 +215,8 @@
           asked = start0.unsqueeze(2)
         index = torch.where(asked + slot < pads.unsqueeze(2), slot, asked + slot + E)
         index = torch.clamp(index, 0, E + T - 1)
-        ever_k = torch.cat([first_k, kw], 2)
-        ever_v = torch.cat([first_v, v], 2)
+        ever_k = torch.cat([first_k.to(q.dtype), kw], 2)
+        ever_v = torch.cat([first_v.to(q.dtype), v], 2)
         flat = index.reshape([B, index.size(1) * E])
         first.append(self.pick(ever_k, flat))
         first.append(self.pick(ever_v, flat))
@@ -203,12 +224,26 @@
         first_v = self.pick(ever_v, index[:, index.size(1) - 1])
       if "no_window" not in p:
         num_w, den_w = self.window_branch(qw, all_k, all_v, pos, span, first, p)
+        scale_w = den_w
 
     window_k_linear = s["window_k_linear"]
     window_g = s["window_g"]
     kv_state = s["kv_state"]
     k_sum = s["k_sum"]
     if self.linear:
+      ever_v = all_v
+      if half:
+        if self.absorb or self.gate_vector or (self.banded and self.gated):
+          # exponentials of gates are no operands for half precision
+          ql = self.wide(ql)
+          kl = self.wide(kl)
+          v = self.wide(v)
+          ever_v = self.wide(all_v)
+        else:
+          ql = self.brief(ql)
+          kl = self.brief(kl)
+          v = self.brief(v)
+          ever_v = self.brief(all_v)
       if self.absorb:
         fq = self.log_features(ql, "q", p)
       else:
@@ -220,10 +255,10 @@
       if self.outside_window:
         # the token that leaves the state's R tokens as token t enters stands at t of `all`
         shift = R
-        old_v = all_v
-        old_k = all_k
+        old_v = ever_v
+        old_k = all_k.to(kl.dtype)
         if self.keeps_linear_keys:
-          old_k = self.join(s["window_k_linear"], kl, lead)
+          old_k = self.join(s["window_k_linear"].to(kl.dtype), kl, lead)
           window_k_linear = old_k[:, :, T:]
         if g is not None:
           all_g = self.join(s["window_g"], g, lead)
@@ -242,8 +277,17 @@
         real_key = torch.logical_and(real_key, key_pos >= E)
       real_key = real_key.unsqueeze(1).unsqueeze(3)
       # what is no key adds nothing if its value and its one are zero
-      old_v = torch.constant_pad_nd(old_v, [0, 1], 1.0) * real_key.to(v.dtype)
-      old_v = self.head_repeat(old_v)
+      one = real_key.to(v.dtype)
+      if self.outside_window or lead is not None:
+        old_v = old_v * one
+      D = v.size(3)
+      columns = [old_v, one.expand([B, old_v.size(1), old_v.size(2), 1])]
+      fill = 0
+      if half:
+        # products are slow where a row is no multiple of 16 bytes
+        fill = (8 - (D + 1) % 8) % 8
+        columns.append(torch.zeros([1, 1, 1, 1], dtype=v.dtype, device=v.device).expand([B, old_v.size(1), old_v.size(2), fill]))
+      old_v = self.head_repeat(torch.cat(columns, 3))
       if self.absorb:
         fk = self.log_features(old_k, "k", p)
       else:
@@ -253,11 +297,12 @@
         if self.absorb:
           entering = entering + self.lived(all_g, T)
         else:
-          entering = entering * torch.exp(self.lived(all_g, T))
+          left = self.lived(all_g, T)
+          entering = entering * torch.exp(left).to(entering.dtype)
       begin = annotate(Optional[Tensor], None)
       if document is not None:
         begin = start + shift
-      kv = torch.cat([kv_state, k_sum.unsqueeze(3)], 3)
+      kv = torch.constant_pad_nd(torch.cat([kv_state, k_sum.unsqueeze(3)], 3), [0, fill], 0)
       out, kv = self.linear_branch(fq, entering, self.first_rows(old_v, T), g, kv, begin, start0.squeeze(1) + shift)
       if self.banded:
         since = span
@@ -267,15 +312,17 @@
           out = out + self.band_branch(torch.exp(fq), torch.exp(fk), old_v, all_g, pos, since)
         else:
           out = out + self.band_branch(fq, fk, old_v, all_g, pos, since)
-      D = v.size(3)
-      num_l, den_l = torch.split_with_sizes(out, [D, 1], 3)
+      num_l, den_l, _n = torch.split_with_sizes(out, [D, 1, fill], 3)
+      den_l = self.wide(den_l)
       kv_state = kv[..., :D]
       k_sum = kv[..., D]
     if self.combine_kind == "none":
       y = q * 0.0
     else:
-      y = self.combine(num_w, den_w, num_l, den_l, p)
+      y = self.blend(num_w, scale_w, den_w, num_l, den_l, p)
     if back is not None:
       y = self.pick(y, back)
       y = y.masked_fill((p["mask"] == 0).unsqueeze(1).unsqueeze(3), 0.0)
-    return [y.to(q_in.dtype), all_k[:, :, T:], all_v[:, :, T:], window_k_linear, window_g, first_k, first_v, kv_state, k_sum, pos[:, T - 1] + 1, last_document.clone()]
+    kept_k = self.wide(all_k[:, :, T:])
+    kept_v = self.wide(all_v[:, :, T:])
+    return [y.to(q_in.dtype), kept_k, kept_v, self.wide(window_k_linear), window_g, self.wide(first_k), self.wide(first_v), kv_state, k_sum, pos[:, T - 1] + 1, last_document.clone()]

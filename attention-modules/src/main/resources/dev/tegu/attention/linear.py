@@ -16,14 +16,14 @@
     N = (T + C - 1) // C
     m = (R + C - 1) // C
     width = (m + 1) * C
-    kw = self.windows(fk, T, C)
-    vw = self.windows(v, T, C)
+    kw = self.windows(fk, T, C, None)
+    vw = self.windows(v, T, C, None)
     qb = self.pad_rows(fq, N * C).reshape([B, H, N, C, F])
     if g is not None:
       g4 = g
       if g.dim() == 3:
         g4 = g.unsqueeze(3)
-      total = self.windows(g4, T, C).cumsum(3)
+      total = self.windows(g4, T, C, None).cumsum(3)
       middle = total[:, :, :, m * C:m * C + 1]
       qb = qb * torch.exp(total[:, :, :, m * C:] - middle)
       kw = kw * torch.exp(torch.clamp(middle - total, max=0.0))
@@ -64,10 +64,11 @@
     return torch.cat(rows, 3)
 
   def linear_branch(self, fq: Tensor, fk: Tensor, v: Tensor, g: Optional[Tensor], kv: Tensor, begin: Optional[Tensor], begin0: Tensor) -> Tuple[Tensor, Tensor]:
-    # fq, fk [B, H, T, F], logarithms where gates are absorbed; v [B, H, T, D + 1], its last column
-    # ones, so that the normaliser is one more value; g [B, S, T] or [B, S, T, F] or None; kv [B, H,
-    # F, D + 1], the state before. With documents begin [B, T], the column where the text of each
-    # query begins, and begin0 [B] for the text that the state holds. Time and memory O(T).
+    # fq, fk [B, H, T, F], logarithms where gates are absorbed; v [B, H, T, V]: the values, then ones,
+    # so that the normaliser is one more value, then zeros; these three of one type, that of the
+    # products; g [B, S, T] or [B, S, T, F] or None; kv [B, H, F, V], the state before. With documents
+    # begin [B, T], the column where the text of each query begins, and begin0 [B] for the text that
+    # the state holds. Time and memory O(T).
     B = fq.size(0)
     H = fq.size(1)
     T = fq.size(2)
@@ -87,6 +88,7 @@
     # cheaper on the values' side, which is narrower than the features
     read = annotate(Optional[Tensor], None)
     write = annotate(Optional[Tensor], None)
+    # the logarithm of what is left of a state after each chunk, [B, S, N, 1 or F]
     through = annotate(Optional[Tensor], None)
     if g is not None:
       S = g.size(1)
@@ -96,27 +98,28 @@
       # [B, S, N, C, 1 or F], counted from each chunk's start
       b = self.pad_rows(g4, N * C).reshape([B, S, N, C, g4.size(3)]).cumsum(3)
       last = b[:, :, :, C - 1:]
-      through = torch.exp(last).transpose(3, 4)
+      through = last.squeeze(3)
       if self.absorb:
         middle = b[:, :, :, C // 2:C // 2 + 1]
         weights = torch.matmul(torch.exp(q4 + (b - middle)), torch.exp(k4 + (middle - b)).transpose(3, 4)).tril()
         reads = torch.exp(q4 + b)
         writes = torch.exp(k4 + (last - b))
+      elif g.dim() == 4:
+        weights = self.vector_weights(q4, k4, b)
+        reads = q4 * torch.exp(b)
+        writes = k4 * torch.exp(last - b)
       else:
-        if g.dim() == 3:
-          # every exponent is at most 0; the upper triangle, where it is not, is cut before exp
-          gap = b - b.transpose(3, 4)
-          lower = torch.ones([C, C], dtype=11, device=fq.device).tril()
-          decay = torch.exp(gap.masked_fill(torch.logical_not(lower), -inf))
-          weights = torch.matmul(q4, k4.transpose(3, 4)) * decay
-          read = torch.exp(b)
-          write = torch.exp(last - b)
-        else:
-          weights = self.vector_weights(q4, k4, b)
-          reads = q4 * torch.exp(b)
-          writes = k4 * torch.exp(last - b)
+        # every exponent is at most 0; the upper triangle, where it is not, is cut before exp. The cut
+        # is hidden from the gradient, which is zero there anyway
+        decay = b - b.transpose(3, 4)
+        upper = torch.ones([C, C], dtype=11, device=fq.device).triu(1)
+        decay.detach().masked_fill_(upper, -inf)
+        decay = decay.exp_().to(v.dtype)
+        weights = torch.matmul(q4, k4.transpose(3, 4)) * decay
+        read = torch.exp(b).to(v.dtype)
+        write = torch.exp(last - b).to(v.dtype)
     else:
-      weights = torch.matmul(q4, k4.transpose(3, 4)).tril()
+      weights = torch.matmul(q4, k4.transpose(3, 4)).tril_()
     if begin is not None:
       start = torch.cat([begin, begin[:, T - 1:].expand([B, N * C - T])], 1).reshape([B, N, C])
       final = start[:, :, C - 1]
@@ -132,47 +135,77 @@
         kept_on = kept_on * write
       read = old
       write = kept_on
-      same = (final == entered).to(v.dtype).reshape([B, 1, N, 1, 1])
+      cut = (final != entered).reshape([B, 1, N, 1])
       if through is not None:
-        through = through * same
+        through = through.masked_fill(cut, -inf)
       else:
-        through = same
-    out = torch.matmul(weights, v4)
+        through = torch.zeros([B, 1, N, 1], dtype=kv.dtype, device=kv.device).masked_fill(cut, -inf)
     added_v = v4
     if write is not None:
       added_v = v4 * write
     sums = torch.matmul(writes.transpose(3, 4), added_v)
-    if through is not None:
-      # taken apart at once: the gradient of one slice is as large as all of them, of N slices N^2
-      kept = torch.unbind(through, 2)
-      added = torch.unbind(sums, 2)
-      entering = annotate(List[Tensor], [])
-      state = kv
-      for n in range(N):
-        entering.append(state)
-        state = state * kept[n] + added[n]
-      earlier = torch.matmul(reads, torch.stack(entering, 2))
-    else:
-      before, state = self.running_sums(kv, sums)
-      earlier = torch.matmul(reads, before)
+    before, state = self.running_sums(kv, sums, through)
+    out = torch.matmul(weights, v4)
     if read is not None:
-      earlier = earlier * read
-    out = out + earlier
+      out = torch.addcmul(out, torch.matmul(reads, before), read)
+    else:
+      Z = B * H * N
+      out = out.reshape([Z, C, V]).baddbmm_(reads.reshape([Z, C, F]), before.reshape([Z, F, V]))
     return (self.first_rows(out.reshape([B, H, N * C, V]), T), state)
 
-  def running_sums(self, before: Tensor, x: Tensor) -> Tuple[Tensor, Tensor]:
-    # before [B, H, F, V] and x [B, H, N, F, V] -> what stands before each x, [B, H, N, F, V], and
-    # after the last one. A product with ones under the diagonal: for as many chunks as there are in
-    # a segment it is faster than a cumulative sum, whose gradient turns everything around twice.
-    N = x.size(2)
-    if N <= 64:
-      Z = x.size(0) * x.size(1)
-      flat = x.reshape([Z, N, x.size(3) * x.size(4)])
-      earlier = torch.ones([N, N], dtype=x.dtype, device=x.device).tril(-1).expand([Z, N, N])
-      start = before.reshape([Z, 1, flat.size(2)]).expand(flat.size())
-      sums = torch.baddbmm(start, earlier, flat).reshape(x.size())
-      result = (sums, before + x.sum([2]))
+  def running_sums(self, kv: Tensor, x: Tensor, through: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+    # the state kv [B, H, F, V] before x [B, H, N, F, V], and the logarithm [B, S, N, 1 or F] of what
+    # is left of the state after each chunk -> the state before each chunk, and after the last one.
+    if through is not None and through.size(3) > 1:
+      # taken apart at once: the gradient of one slice is as large as all of them, of N slices N^2
+      kept = torch.unbind(torch.exp(through).unsqueeze(4), 2)
+      added = torch.unbind(x, 2)
+      entering = annotate(List[Tensor], [])
+      for n in range(x.size(2)):
+        entering.append(kv)
+        kv = kv * kept[n] + added[n]
+      before = torch.stack(entering, 2)
+    elif x.size(2) <= 64:
+      before, kv = self.scan(kv, x, through)
     else:
-      sums = torch.cat([before.unsqueeze(2), x], 2).cumsum(2)
-      result = (sums[:, :, :N], sums[:, :, N])
-    return result
+      # so that it is linear in the length of the text
+      parts = torch.split(x, 64, 2)
+      marks = annotate(List[Tensor], [])
+      if through is not None:
+        marks = torch.split(through, 64, 2)
+      entering = annotate(List[Tensor], [])
+      for i in range(len(parts)):
+        mark = annotate(Optional[Tensor], None)
+        if through is not None:
+          mark = marks[i]
+        here, kv = self.scan(kv, parts[i], mark)
+        entering.append(here)
+      before = torch.cat(entering, 2)
+    return (before, kv)
+
+  def scan(self, kv: Tensor, x: Tensor, through: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+    # the same as one product with the N x N matrix of what is left of each chunk at each later one:
+    # faster than N steps, and than a cumulative sum, whose gradient turns everything around twice
+    B = x.size(0)
+    H = x.size(1)
+    N = x.size(2)
+    size = x.size(3) * x.size(4)
+    later = torch.ones([N, N], dtype=11, device=x.device).triu()
+    left = torch.logical_not(later).to(kv.dtype).reshape([1, 1, N, N])
+    state = kv.reshape([B, H, 1, size])
+    begin = state.expand([B, H, N, size])
+    final = x[:, :, N - 1].to(kv.dtype)
+    if through is not None:
+      # row n, column m: the sum over the chunks between, m < l < n, never as a difference of sums
+      between = through.expand([through.size(0), through.size(1), N, N]).masked_fill(later, 0.0)
+      between = torch.constant_pad_nd(between.cumsum(2), [0, 0, 1, 0], 0)[:, :, :N]
+      left = torch.exp(between.masked_fill(later, -inf))
+      since = torch.constant_pad_nd(through.cumsum(2), [0, 0, 1, 0], 0)[:, :, :N]
+      begin = state * torch.exp(since)
+    left = left.to(x.dtype).expand([B, H, N, N]).reshape([B * H, N, N])
+    begin = begin.to(x.dtype).contiguous().reshape([B * H, N, size])
+    before = begin.baddbmm_(left, x.reshape([B * H, N, size])).reshape(x.size())
+    last = before[:, :, N - 1].to(kv.dtype)
+    if through is not None:
+      last = last * torch.exp(through[:, :, N - 1:])
+    return (before, last + final)

@@ -65,7 +65,7 @@ class AnySpecTest {
     /** A layer that works in small segments, so that short texts cross their borders. */
     private static LinearAttention newLayer(
             AttentionSpec spec, AttentionShape shape, int chunkSize, int segment) {
-        return new LinearAttention(spec, shape, chunkSize, segment, Set.of());
+        return new LinearAttention(spec, shape, chunkSize, segment, false, Set.of());
     }
 
     static AttentionShape shape(SplittableRandom random) {

@@ -26,7 +26,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Queries, keys, values and layer inputs in bfloat16 and float16, parameters in float32. */
+/**
+ * Queries, keys, values and layer inputs in bfloat16 and float16, parameters in float32; matrix
+ * products in half precision, as on a card, and in float32, as on a CPU.
+ */
 class HalfPrecisionTest {
     private static final int LENGTH = 21;
     private static final int WINDOW = 5;
@@ -38,10 +41,17 @@ class HalfPrecisionTest {
     static Stream<Arguments> cases() {
         List<Arguments> all = new ArrayList<>();
         for (String preset : AttentionPresets.NAMES) {
-            all.add(Arguments.of(preset, "bfloat16", 15L));
-            all.add(Arguments.of(preset, "float16", 5L));
+            for (boolean products : List.of(true, false)) {
+                all.add(Arguments.of(preset, "bfloat16", 15L, products));
+                all.add(Arguments.of(preset, "float16", 5L, products));
+            }
         }
         return all.stream();
+    }
+
+    private static LinearAttention layer(
+            AttentionSpec spec, AttentionShape shape, int chunkSize, boolean products) {
+        return new LinearAttention(spec, shape, chunkSize, 2048, products, Set.of());
     }
 
     private static TorchScript script(long dtype) {
@@ -68,14 +78,15 @@ class HalfPrecisionTest {
                 call(half, "widen", result.output()), state.get("kv_state"), state.get("k_sum"));
     }
 
-    @ParameterizedTest(name = "{0} {1}")
+    @ParameterizedTest(name = "{0} {1}, products too: {3}")
     @MethodSource("cases")
     @DisplayName("9: half-precision inputs: outputs, states, gradients are the float32 reference's")
-    void halfPrecisionIsCloseToTheReference(String preset, String name, long dtype) {
+    void halfPrecisionIsCloseToTheReference(
+            String preset, String name, long dtype, boolean products) {
         AttentionSpec spec = AttentionCase.spec(preset, WINDOW);
         try (NDManager manager = Engines.newManager(Device.cpu());
                 TorchScript half = script(dtype);
-                LinearAttention layer = new LinearAttention(spec, SHAPE, 8)) {
+                LinearAttention layer = layer(spec, SHAPE, 8, products)) {
             AttentionCase inputs = new AttentionCase(manager, spec, SHAPE, LENGTH);
             AttentionCase.Outcome found = inputs.outcome(in -> chunked(layer, half, in));
 
@@ -97,23 +108,27 @@ class HalfPrecisionTest {
         List<Arguments> all = new ArrayList<>();
         for (String preset : AttentionPresets.NAMES) {
             for (int length : lengths) {
-                int turn = all.size() + all.size() / lengths.size();
-                all.add(Arguments.of(preset, length, turn % SHAPES.size(), 7 + 19 * (turn % 4)));
+                int turn = all.size() / 2 + all.size() / 2 / lengths.size();
+                int shape = turn % SHAPES.size();
+                int chunk = 7 + 19 * (turn % 4);
+                all.add(Arguments.of(preset, length, shape, chunk, true));
+                all.add(Arguments.of(preset, length, shape, chunk, false));
             }
         }
         return all.stream();
     }
 
-    @ParameterizedTest(name = "{0} T{1} shape {2} chunks of {3}")
+    @ParameterizedTest(name = "{0} T{1} shape {2} chunks of {3}, products too: {4}")
     @MethodSource("sizes")
     @DisplayName(
             "bfloat16: chunked and step form against the reference, rounded at the same places")
-    void formsAgreeInBfloat16(String preset, int length, int shapeIndex, int chunkSize) {
+    void formsAgreeInBfloat16(
+            String preset, int length, int shapeIndex, int chunkSize, boolean products) {
         AttentionSpec spec = AttentionCase.spec(preset, WINDOW);
         AttentionShape shape = SHAPES.get(shapeIndex);
         try (NDManager manager = Engines.newManager(Device.cpu());
                 TorchScript half = script(15);
-                LinearAttention layer = new LinearAttention(spec, shape, chunkSize)) {
+                LinearAttention layer = layer(spec, shape, chunkSize, products)) {
             AttentionCase inputs = new AttentionCase(manager, spec, shape, 1, length);
             AttentionCase.Outcome expected =
                     inputs.outcome(
@@ -176,14 +191,14 @@ class HalfPrecisionTest {
         return new NDList(all, state.tensors().get("kv_state"), state.tensors().get("k_sum"));
     }
 
-    @ParameterizedTest(name = "{0} {1}")
+    @ParameterizedTest(name = "{0} {1}, products too: {3}")
     @MethodSource("cases")
     @DisplayName("9: scores of +-1e4, padding and a row of nothing but padding give no NaN")
-    void largeScoresAndPadding(String preset, String name, long dtype) {
+    void largeScoresAndPadding(String preset, String name, long dtype, boolean products) {
         AttentionSpec spec = AttentionCase.spec(preset, WINDOW);
         try (NDManager manager = Engines.newManager(Device.cpu());
                 TorchScript half = script(dtype);
-                LinearAttention layer = new LinearAttention(spec, SHAPE, 8)) {
+                LinearAttention layer = layer(spec, SHAPE, 8, products)) {
             AttentionCase inputs = new AttentionCase(manager, spec, SHAPE, LENGTH);
             float[] mask = new float[2 * LENGTH];
             // row 0 is padding throughout, row 1 at its begin, its end and between
