@@ -5,6 +5,7 @@ import dev.tegu.attention.LinearAttention;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.experiment.ConfigSchemas;
 import dev.tegu.cli.experiment.ExportSettings;
+import dev.tegu.model.MemoryType;
 import dev.tegu.model.TeguVersion;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -77,6 +78,7 @@ public final class Tegu implements Runnable {
         Choice.register(command, ExportSettings.Format.class);
         Choice.register(command, ExportSettings.WeightType.class);
         Choice.register(command, ConfigSchemas.class);
+        Choice.register(command, MemoryType.class);
         return command.setExecutionExceptionHandler(Failures::onExecution)
                 .setParameterExceptionHandler(Failures::onArguments);
     }

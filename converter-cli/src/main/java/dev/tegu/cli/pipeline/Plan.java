@@ -16,6 +16,7 @@ import dev.tegu.distill.data.DataSettings;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
+import dev.tegu.engine.ArraySizes;
 import dev.tegu.engine.Engines;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
@@ -25,9 +26,10 @@ import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 
 /**
  * What an experiment will do and cost, found by doing a little of it: the teacher is loaded, the
@@ -113,12 +115,13 @@ public final class Plan {
     private void method(DecoderModel model) {
         long linear = 0;
         long added = 0;
-        weightBytes = bytes(model.ends());
+        List<NDArray> weights = new ArrayList<>(model.ends());
         for (DecoderLayer layer : model.layers()) {
             linear += layer.attention().isPresent() ? 1 : 0;
             added += count(layer.parameters().values());
-            weightBytes += bytes(layer.weights().values());
+            weights.addAll(layer.weights().values());
         }
+        weightBytes = ArraySizes.bytes(weights);
         json.putObject("method")
                 .put("linearized_layers", linear)
                 .put("layers", model.layers().size())
@@ -230,18 +233,6 @@ public final class Plan {
 
     private static long count(Collection<NDArray> tensors) {
         return tensors.stream().mapToLong(NDArray::size).sum();
-    }
-
-    /** Bytes of tensors in memory, each array once: a tied head is the embedding. */
-    private static long bytes(Collection<NDArray> tensors) {
-        Stream<NDArray> distinct = tensors.stream().distinct();
-        return distinct.mapToLong(t -> t.size() * width(t)).sum();
-    }
-
-    /** Bytes a number; a type that the engine has no name for is bfloat16. */
-    private static long width(NDArray tensor) {
-        int bytes = tensor.getDataType().getNumOfBytes();
-        return bytes == 0 ? Short.BYTES : bytes;
     }
 
     private static String megabytes(long count) {
