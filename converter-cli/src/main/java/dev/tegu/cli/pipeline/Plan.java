@@ -16,7 +16,6 @@ import dev.tegu.distill.data.DataSettings;
 import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
-import dev.tegu.engine.ArraySizes;
 import dev.tegu.engine.Engines;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
@@ -26,9 +25,7 @@ import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.List;
 import java.util.Locale;
 
 /**
@@ -91,7 +88,15 @@ public final class Plan {
                             experiment,
                             model,
                             (objective, block, settings) ->
-                                    stage(model, data, objective, settings));
+                                    StageMemory.of(
+                                                    model,
+                                                    objective,
+                                                    block,
+                                                    settings,
+                                                    data.train().sequenceLength())
+                                            .watch(
+                                                    new StageMemory.Progress(),
+                                                    () -> stage(model, data, objective, settings)));
                 }
             }
             memory();
@@ -115,13 +120,11 @@ public final class Plan {
     private void method(DecoderModel model) {
         long linear = 0;
         long added = 0;
-        List<NDArray> weights = new ArrayList<>(model.ends());
+        weightBytes = StageMemory.weightBytes(model);
         for (DecoderLayer layer : model.layers()) {
             linear += layer.attention().isPresent() ? 1 : 0;
             added += count(layer.parameters().values());
-            weights.addAll(layer.weights().values());
         }
-        weightBytes = ArraySizes.bytes(weights);
         json.putObject("method")
                 .put("linearized_layers", linear)
                 .put("layers", model.layers().size())
