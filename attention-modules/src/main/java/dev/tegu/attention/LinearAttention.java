@@ -34,7 +34,8 @@ public final class LinearAttention implements AutoCloseable {
                     "window.py",
                     "linear.py",
                     "step.py",
-                    "mixing.py");
+                    "mixing.py",
+                    "fused.py");
 
     /** A part of the layer that an ablation can take away. */
     public enum Branch {
@@ -218,8 +219,18 @@ public final class LinearAttention implements AutoCloseable {
                 .get(0);
     }
 
+    /** Whether a branch was taken away. */
+    boolean isAblated() {
+        return !ablated.isEmpty();
+    }
+
+    /** The layer's script, for {@link FusedAttention}. */
+    TorchScript script() {
+        return script;
+    }
+
     /** A script's dictionary cannot be empty; a layer without parameters gets a dummy. */
-    private static Map<String, NDArray> orDummy(Map<String, NDArray> inputs, NDArray q) {
+    static Map<String, NDArray> orDummy(Map<String, NDArray> inputs, NDArray q) {
         return inputs.isEmpty() ? Map.of("none", q.getManager().create(0f)) : inputs;
     }
 
