@@ -79,7 +79,10 @@ public final class Tegu implements Runnable {
         Choice.register(command, ExportSettings.WeightType.class);
         Choice.register(command, ConfigSchemas.class);
         Choice.register(command, MemoryType.class);
-        return command.setExecutionExceptionHandler(Failures::onExecution)
+        Choice.register(command, BenchCommand.Part.class);
+        // `bench --parts training`: the word of an option, though it is a command's too.
+        return command.setAllowSubcommandsAsOptionParameters(true)
+                .setExecutionExceptionHandler(Failures::onExecution)
                 .setParameterExceptionHandler(Failures::onArguments);
     }
 

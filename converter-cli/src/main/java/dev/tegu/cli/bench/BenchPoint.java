@@ -19,4 +19,16 @@ public record BenchPoint(
         double forwardMillis,
         double trainingMillis,
         Long forwardPeakBytes,
-        Long trainingPeakBytes) {}
+        Long trainingPeakBytes) {
+    /** The same under another name. */
+    public BenchPoint named(String name) {
+        return new BenchPoint(
+                name,
+                form,
+                length,
+                forwardMillis,
+                trainingMillis,
+                forwardPeakBytes,
+                trainingPeakBytes);
+    }
+}
