@@ -1,5 +1,7 @@
 package dev.tegu.attention;
 
+import static java.util.stream.Collectors.joining;
+
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -7,6 +9,7 @@ import ai.djl.ndarray.NDManager;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.GradMode;
 import dev.tegu.engine.TorchScript;
+import dev.tegu.engine.cuda.CudaException;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -31,6 +34,12 @@ public final class FusedAttention implements AutoCloseable {
     private static final Set<String> REFUSED = Set.of("mask", "document", "no_window");
     private static final int NUM_OPERANDS = 8;
 
+    /** What the self check runs: both ways to combine, key/value heads shared, an odd length. */
+    private static final List<String> CHECKED = List.of("lizard", "lolcats");
+
+    private static final AttentionShape CHECKED_SHAPE = new AttentionShape(4, 2, 64, 96);
+    private static final int CHECKED_LENGTH = 201;
+
     private final LinearAttention layer;
     private final Optional<AttentionKernel> kernel;
 
@@ -44,31 +53,65 @@ public final class FusedAttention implements AutoCloseable {
      *
      * @param modelType type of q, k and v
      * @return empty where no kernel serves these switches, sizes, type or device; {@link
-     *     #reasonAgainst} says why
+     *     #reasonAgainst} says why. To be closed by the caller, before the layer
      */
     public static Optional<FusedAttention> of(
             LinearAttention layer, Device device, DType modelType) {
-        return Optional.empty();
+        AttentionSpec spec = layer.spec();
+        AttentionShape shape = layer.shape();
+        if (layer.isAblated() || reasonAgainst(spec, shape, device, modelType).isPresent()) {
+            return Optional.empty();
+        }
+        return Optional.of(on(layer, new CudaAttentionKernel(spec, shape, device, modelType)));
     }
 
     /**
-     * Why {@link #of} finds no kernel.
+     * Why {@link #of} finds no kernel for layers without ablations. Compiles it, if nothing else
+     * stands against it: seconds the first time.
      *
      * @return one line without a full stop; empty where there is a kernel
      */
     public static Optional<String> reasonAgainst(
             AttentionSpec spec, AttentionShape shape, Device device, DType modelType) {
-        return Optional.of("there is no kernel yet");
+        Optional<String> reason = KernelLimits.reasonAgainst(spec, shape, device, modelType);
+        if (reason.isPresent()) {
+            return reason;
+        }
+        try {
+            new CudaAttentionKernel(spec, shape, device, modelType).close();
+            return Optional.empty();
+        } catch (CudaException e) {
+            String message = String.valueOf(e.getMessage());
+            return Optional.of(
+                    "no fused attention kernel: " + message.lines().collect(joining("; ")));
+        }
     }
 
     /**
-     * Compares the kernel with the script on small layers, outputs and gradients.
+     * Compares the kernel with the script on small layers, outputs and gradients; seconds, most of
+     * them for the compiler.
      *
      * @param device a CUDA device
-     * @return one line with what was compared and how far it was off
+     * @return one line with what was compared and how far apart it was
+     * @throws IllegalStateException if there is no kernel or a result is wrong; the message says
+     *     why or which
      */
     public static String selfCheck(Device device) {
-        return "nothing was compared on " + device + ", there is no kernel yet";
+        return CHECKED.stream().map(name -> check(name, device)).collect(joining("; "));
+    }
+
+    private static String check(String preset, Device device) {
+        AttentionSpec spec = AttentionPresets.spec(preset);
+        Optional<String> reason = reasonAgainst(spec, CHECKED_SHAPE, device, DType.BF16);
+        if (reason.isPresent()) {
+            throw new IllegalStateException(reason.get());
+        }
+        try (KernelCheck check =
+                        new KernelCheck(
+                                spec, CHECKED_SHAPE, 2, CHECKED_LENGTH, device, DType.BF16);
+                FusedAttention kernel = of(check.layer(), device, DType.BF16).orElseThrow()) {
+            return KernelCheck.describe(preset, check.errors(kernel, check.leaves()));
+        }
     }
 
     /** The layer on its script: slow and obviously right, for any switches and any device. */

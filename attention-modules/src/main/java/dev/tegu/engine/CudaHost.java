@@ -2,7 +2,6 @@ package dev.tegu.engine;
 
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.ptr.IntByReference;
-import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -39,30 +38,6 @@ public record CudaHost(OptionalInt driver, OptionalInt runtime, int error, int d
                 number(runtime, "cudaRuntimeGetVersion"),
                 error,
                 error == 0 ? count.getValue() : 0);
-    }
-
-    /**
-     * What a card is called, as its driver has it.
-     *
-     * @param index as in {@code cuda:N}
-     * @return empty if the driver does not say
-     */
-    public static Optional<String> name(int index) {
-        Optional<NativeLibrary> driver = driverLibrary();
-        IntByReference device = new IntByReference();
-        byte[] name = new byte[128];
-        if (driver.isEmpty()
-                || call(driver.get(), "cuInit", 0) != 0
-                || call(driver.get(), "cuDeviceGet", device, index) != 0
-                || call(driver.get(), "cuDeviceGetName", name, name.length, device.getValue())
-                        != 0) {
-            return Optional.empty();
-        }
-        int end = 0;
-        while (end < name.length && name[end] != 0) {
-            end++;
-        }
-        return Optional.of(new String(name, 0, end, StandardCharsets.UTF_8));
     }
 
     private static Optional<NativeLibrary> driverLibrary() {

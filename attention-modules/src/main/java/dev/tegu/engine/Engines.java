@@ -12,6 +12,7 @@ import ai.djl.pytorch.jni.LibUtils;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Properties;
 
@@ -95,17 +96,12 @@ public final class Engines {
             if (!same) {
                 throw new DeviceException(
                         ("the libtorch in "
-                                        + libraryPath()
+                                        + LibUtils.getLibtorchPath()
                                         + " is not version "
                                         + bridgeVersion().split("-")[0])
                                 + ": its tensors are laid out in another way; see docs/gpu.md");
             }
         }
-    }
-
-    /** Folder of the libtorch in use. */
-    public static String libraryPath() {
-        return LibUtils.getLibtorchPath();
     }
 
     /** Versions of libtorch and DJL that the bridge between them is made for. */
@@ -178,7 +174,7 @@ public final class Engines {
         if (count == 0) {
             String why =
                     CudaHost.look()
-                            .reasonAgainst(libraryPath(), isCudaBuild())
+                            .reasonAgainst(libraryFolder().toString(), isCudaBuild())
                             .orElse("the engine sees no device");
             throw new DeviceException(
                     "device `" + name + "`: there is none: " + why + "; `cpu` always works");
@@ -199,5 +195,12 @@ public final class Engines {
     /** Whether autograd records on this thread. */
     public static boolean isRecording() {
         return JniUtils.isGradMode();
+    }
+
+    /** Where libtorch's shared libraries lie. */
+    public static Path libraryFolder() {
+        // Known once they are loaded.
+        engine();
+        return Path.of(LibUtils.getLibtorchPath());
     }
 }

@@ -60,8 +60,8 @@
   def fused_inputs(self, q_in: Tensor, k_in: Tensor, v_in: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
     # what a kernel computes the layer from, contiguous, empty where the layer has no such thing:
     # zq, zk [B, H, T, P] before the softmax of the feature map, float32; qw [B, H, T, D] and
-    # kw [B, K, T, D] of the window and v [B, K, T, D], in the type of q; the log-gate g [B, H, T],
-    # the window's weight [H] and the sinks [H, m], float32
+    # kw [B, K, T, D] of the window and v [B, K, T, D], in the type of v; the log-gate g [B, H, T],
+    # the window's weight [H], 1 where nothing weighs it, and the sinks [H, m], float32
     q = self.wide(q_in)
     k = self.wide(k_in)
     none = torch.zeros([0], dtype=q.dtype, device=q.device)
@@ -82,11 +82,13 @@
       mix = torch.sigmoid(p["window_factor"])
     elif "alpha" in p:
       mix = p["alpha"]
+    elif self.window_size > 0:
+      mix = torch.ones([self.num_heads], dtype=q.dtype, device=q.device)
     sinks = none
     if "sinks" in p:
       sinks = p["sinks"]
-    qw = qw.to(q_in.dtype)
-    kw = kw.to(q_in.dtype)
+    qw = qw.to(v_in.dtype)
+    kw = kw.to(v_in.dtype)
     return [zq.contiguous(), zk.contiguous(), qw.contiguous(), kw.contiguous(), v_in.contiguous(), g.contiguous(), mix.contiguous(), sinks.contiguous()]
 
   def fused_leaves(self, dy: Tensor, fixed: Dict[str, Tensor], wanted: Dict[str, Tensor]) -> List[Tensor]:

@@ -33,7 +33,7 @@
       num_w = torch.matmul(e[..., :T], v)
       den_w = e.sum([3], True)
     if self.shared:
-      if self.linear and self.window > 0:
+      if self.window > 0:
         factor = mix.unsqueeze(2).unsqueeze(3)
         num_w = num_w * factor
         den_w = den_w * factor

@@ -18,8 +18,8 @@ import dev.tegu.cli.bench.SpeedProcess;
 import dev.tegu.cli.bench.SpeedReport;
 import dev.tegu.cli.bench.TrainingPoint;
 import dev.tegu.cli.experiment.Methods;
-import dev.tegu.engine.CudaHost;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.cuda.CudaDevice;
 import dev.tegu.model.MemoryType;
 import dev.tegu.model.ModelConfig;
 import java.io.IOException;
@@ -396,9 +396,7 @@ final class BenchCommand extends TeguCommand {
         int processors = Runtime.getRuntime().availableProcessors();
         settings.put(
                 "hardware",
-                isCard
-                        ? CudaHost.name(device.getDeviceId()).orElse("unnamed card")
-                        : "CPU, " + processors + " processors");
+                isCard ? CudaDevice.of(device).name() : "CPU, " + processors + " processors");
         settings.put("device", Engines.nameOf(device));
         settings.put("dtype", MemoryType.nameOf(type));
         settings.put("shape", shapeName);

@@ -40,6 +40,7 @@ import picocli.CommandLine.Spec;
             VerifyCommand.class,
             ListCommand.class,
             BenchCommand.class,
+            DoctorCommand.class,
             CorpusCommand.class,
             PretrainCommand.class
         },

@@ -1,7 +1,7 @@
 package dev.tegu.cli.bench;
 
 import ai.djl.Device;
-import ai.djl.util.cuda.CudaUtils;
+import dev.tegu.engine.cuda.CudaDevice;
 import java.io.IOException;
 
 /**
@@ -52,7 +52,7 @@ public final class MemoryMeter {
 
     private long taken() throws IOException {
         return device.isGpu()
-                ? CudaUtils.getGpuMemory(device).getUsed()
+                ? CudaDevice.of(device).memory().usedBytes()
                 : PeakMemory.residentBytes();
     }
 }

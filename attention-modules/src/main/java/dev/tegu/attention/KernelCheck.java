@@ -1,0 +1,177 @@
+package dev.tegu.attention;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import dev.tegu.checkpoint.DType;
+import dev.tegu.engine.Engines;
+import dev.tegu.engine.TorchScript;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * One layer in half precision on random inputs, run on the kernel and on the script: how far apart
+ * outputs and gradients are.
+ */
+final class KernelCheck implements AutoCloseable {
+    /** Between a kernel and the float32 script on the same half-precision inputs. */
+    static final double TOLERANCE = 2e-2;
+
+    /** Gradients smaller than this are measured against it: they vanish but for rounding. */
+    private static final double FLOOR = 0.01;
+
+    private static final double ROPE_BASE = 10_000;
+
+    private final NDManager manager;
+    private final LinearAttention layer;
+    private final TorchScript script;
+    private final Map<String, NDArray> inputs = new TreeMap<>();
+    private final Set<String> leaves = new TreeSet<>();
+    private final NDArray gradOutput;
+
+    /**
+     * @param device where all of it runs
+     * @param type BF16 or F16, of q, k, v, x and the output
+     */
+    KernelCheck(
+            AttentionSpec spec,
+            AttentionShape shape,
+            int batch,
+            int length,
+            Device device,
+            DType type) {
+        this.manager = Engines.newManager(device);
+        this.layer = new LinearAttention(spec, shape, LinearAttention.DEFAULT_CHUNK_SIZE);
+        long dtype = type == DType.BF16 ? 15 : 5;
+        this.script =
+                TorchScript.load(KernelCheck.class, "kernel_check.py", Map.of("dtype", dtype));
+        int width = shape.headDim();
+        inputs.put("q", narrow(normal(1.5, batch, shape.numHeads(), length, width)));
+        inputs.put("k", narrow(normal(1.5, batch, shape.numKvHeads(), length, width)));
+        inputs.put("v", narrow(normal(1, batch, shape.numKvHeads(), length, width)));
+        if (spec.gate().readsInput()) {
+            inputs.put("x", narrow(normal(1, batch, length, shape.hiddenSize())));
+        }
+        for (AttentionParameter parameter : AttentionParameter.of(spec, shape)) {
+            long[] dims = parameter.shape().stream().mapToLong(Long::longValue).toArray();
+            NDArray start = manager.create(parameter.initialValues(0, 0), new Shape(dims));
+            inputs.put(parameter.name(), start.add(normal(0.1, dims)));
+        }
+        leaves.addAll(inputs.keySet());
+        if (spec.gate().kind() == GateSpec.Kind.CONSTANT) {
+            float[] constants = spec.gate().logConstants(shape.numHeads(), 0, 2);
+            inputs.put(ProbeInputs.LOG_DECAY, manager.create(constants));
+        }
+        rotation(length, width);
+        gradOutput = narrow(normal(1, batch, shape.numHeads(), length, width));
+    }
+
+    private void rotation(int length, int width) {
+        float[] cos = new float[length * width];
+        float[] sin = new float[length * width];
+        for (int t = 0; t < length; t++) {
+            for (int i = 0; i < width; i++) {
+                double angle = t * Math.pow(ROPE_BASE, -2.0 * (i % (width / 2)) / width);
+                cos[t * width + i] = (float) Math.cos(angle);
+                sin[t * width + i] = (float) Math.sin(angle);
+            }
+        }
+        inputs.put("cos", manager.create(cos, new Shape(length, width)));
+        inputs.put("sin", manager.create(sin, new Shape(length, width)));
+    }
+
+    private NDArray normal(double scale, long... dims) {
+        SplittableRandom random = new SplittableRandom(inputs.size());
+        Shape size = new Shape(dims);
+        float[] values = new float[Math.toIntExact(size.size())];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) (random.nextGaussian() * scale);
+        }
+        return manager.create(values, size);
+    }
+
+    private NDArray narrow(NDArray x) {
+        return script.call("narrow", new TorchScript.Arguments().add(x)).get(0);
+    }
+
+    /** The layer that is run. */
+    LinearAttention layer() {
+        return layer;
+    }
+
+    /** The names of everything that a gradient can be asked of. */
+    Set<String> leaves() {
+        return Set.copyOf(leaves);
+    }
+
+    /**
+     * Runs both forms.
+     *
+     * @param wanted of what gradients are compared
+     * @return relative root mean square of the differences, of {@code output} and of {@code grad.*}
+     */
+    Map<String, Double> errors(FusedAttention kernel, Set<String> wanted) {
+        try (NDManager scope = manager.newSubManager()) {
+            inputs.values().forEach(scope::tempAttachAll);
+            scope.tempAttachAll(gradOutput);
+            Map<String, NDArray> found = run(kernel, wanted);
+            Map<String, NDArray> expected = run(FusedAttention.script(layer), wanted);
+            Map<String, Double> errors = new LinkedHashMap<>();
+            expected.forEach((name, array) -> errors.put(name, error(found.get(name), array)));
+            return errors;
+        }
+    }
+
+    private Map<String, NDArray> run(FusedAttention attention, Set<String> wanted) {
+        Map<String, NDArray> rest = new LinkedHashMap<>(inputs);
+        NDArray q = rest.remove("q");
+        NDArray k = rest.remove("k");
+        NDArray v = rest.remove("v");
+        FusedAttention.Attended attended = attention.forward(q, k, v, rest);
+        Map<String, NDArray> values = new LinkedHashMap<>();
+        values.put("output", attended.output());
+        attention
+                .backward(q, k, v, rest, attended, gradOutput, wanted)
+                .forEach((name, gradient) -> values.put("grad." + name, gradient));
+        return values;
+    }
+
+    private double error(NDArray found, NDArray expected) {
+        if (!found.getShape().equals(expected.getShape())) {
+            throw new IllegalStateException(
+                    "expected " + expected.getShape() + ", found " + found.getShape());
+        }
+        NDList sizes =
+                script.call("distance", new TorchScript.Arguments().add(found).add(expected));
+        return sizes.get(0).getDouble() / Math.max(FLOOR, sizes.get(1).getDouble());
+    }
+
+    /**
+     * The errors in one line.
+     *
+     * @throws IllegalStateException if one is beyond {@link #TOLERANCE} or no number
+     */
+    static String describe(String what, Map<String, Double> errors) {
+        StringBuilder text = new StringBuilder(what).append(':');
+        errors.forEach((name, error) -> text.append(" %s %.1e".formatted(name, error)));
+        // A comparison with NaN is false.
+        if (!errors.values().stream().allMatch(error -> error <= TOLERANCE)) {
+            throw new IllegalStateException(
+                    "the kernel is wrong by more than " + TOLERANCE + ", relative: " + text);
+        }
+        return text.toString();
+    }
+
+    @Override
+    public void close() {
+        script.close();
+        layer.close();
+        manager.close();
+    }
+}
