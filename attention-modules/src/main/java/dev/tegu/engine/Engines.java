@@ -71,8 +71,12 @@ public final class Engines {
                         ? ". With TEGU_CUDA=1 they are fetched at the first start, which needs the"
                                 + " network"
                         : ", found by PYTORCH_LIBRARY_PATH=" + folder;
+        String what =
+                cause == thrown
+                        ? ""
+                        : " (" + cause.getClass().getSimpleName() + ": " + cause.getMessage() + ")";
         return new DeviceException(
-                ("PyTorch's libraries cannot be loaded: " + cause.getMessage())
+                ("PyTorch's libraries cannot be loaded: " + thrown.getMessage() + what)
                         + ("; they must be libtorch "
                                 + bridgeVersion().split("-")[0]
                                 + ", for the CPU or CUDA 12.8")

@@ -51,7 +51,7 @@ final class CudaHostTest {
 
         String named = Engines.notLoaded(thrown, "/opt/libtorch/lib").getMessage();
 
-        assertTrue(named.contains("undefined symbol: _ZN2at4_ops; they must be libtorch 2.7.1"));
+        assertTrue(named.contains("undefined symbol: _ZN2at4_ops); they must be libtorch 2.7.1"));
         assertTrue(named.contains("PYTORCH_LIBRARY_PATH=/opt/libtorch/lib"), named);
         assertTrue(Engines.notLoaded(thrown, null).getMessage().contains("TEGU_CUDA=1"));
     }

@@ -1,5 +1,6 @@
 package dev.tegu.cli.pipeline;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -17,6 +18,7 @@ import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.cuda.CudaDevice;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.MemoryType;
@@ -74,7 +76,9 @@ public final class Plan {
     private void compute() throws IOException {
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
-        Engines.device(config.device());
+        Device device = Engines.device(config.device());
+        CudaDevice.Memory before =
+                device.isGpu() ? CudaDevice.of(device).memory() : new CudaDevice.Memory(0, 0);
         programBytes = PeakMemory.isCounted() ? PeakMemory.residentBytes() : 0;
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             ModelWriter.student(files, experiment.method(), config.seed());
@@ -99,7 +103,10 @@ public final class Plan {
                                                     () -> stage(model, data, objective, settings)));
                 }
             }
-            memory();
+            if (device.isGpu()) {
+                card(CudaDevice.of(device), before);
+            }
+            memory(device);
             disk(files);
         }
         json.put("seconds", seconds);
@@ -190,9 +197,29 @@ public final class Plan {
                 Durations.of(step * steps));
     }
 
-    private void memory() throws IOException {
+    private void card(CudaDevice device, CudaDevice.Memory before) {
+        CardMemory memory =
+                new CardMemory(
+                        device.toString(),
+                        device.name(),
+                        before.totalBytes(),
+                        before.freeBytes(),
+                        weightBytes,
+                        trainedBytes,
+                        device.memory().usedBytes() - before.usedBytes() + unmeasuredBytes);
+        memory.addTo(json);
+        line("%s", memory.line());
+    }
+
+    private void memory(Device device) throws IOException {
         if (!PeakMemory.isCounted()) {
             line("memory: not measured, this system does not say what a process uses");
+            return;
+        }
+        if (device.isGpu()) {
+            long host = PeakMemory.peakBytes();
+            json.putObject("memory_bytes").put("total", host).put("program", programBytes);
+            line("memory of the host: about %s at its peak", megabytes(host));
             return;
         }
         long known = programBytes + weightBytes + trainedBytes;
