@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import dev.tegu.engine.ArraySizes;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -71,9 +72,7 @@ public final class AttentionState implements AutoCloseable {
 
     /** Bytes of all tensors. */
     public long sizeBytes() {
-        return tensors.values().stream()
-                .mapToLong(t -> t.getShape().size() * t.getDataType().getNumOfBytes())
-                .sum();
+        return ArraySizes.bytes(tensors.values());
     }
 
     /** Tokens of the current text that each row has seen. */

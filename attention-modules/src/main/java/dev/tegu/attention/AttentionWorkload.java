@@ -3,35 +3,47 @@ package dev.tegu.attention;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.training.GradientCollector;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.GradMode;
+import dev.tegu.engine.TorchScript;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 
 /**
- * One layer on random inputs, to be run again and again by a benchmark; float32. Each run frees all
- * that it made, the gradients of the inputs excepted.
+ * One layer on random inputs, to be run again and again by a benchmark. Queries, keys, values and
+ * the layer's input have the model's type, parameters are float32. Each run frees all that it made,
+ * the gradients of the inputs excepted.
  */
 public final class AttentionWorkload implements AutoCloseable {
-    /** What grows how with the length of the text. */
+    /** What computes it. */
     public enum Form {
         /** {@link LinearAttention#chunked}. */
         CHUNKED,
+        /** {@link FusedAttention} on its kernel. */
+        FUSED,
         /** {@link ReferenceAttention}, with its T x T matrices. */
-        QUADRATIC
+        QUADRATIC,
+        /** Causal softmax attention of the same heads, in one operator: what is replaced. */
+        SOFTMAX
     }
 
     private final NDManager manager;
     private final Form form;
+    private final TorchScript script;
     private final ReferenceAttention reference;
     private final LinearAttention layer;
+    private final Optional<FusedAttention> fused;
     private final Map<String, NDArray> inputs = new HashMap<>();
+    private final Map<String, NDArray> constants = new HashMap<>();
 
-    /**
-     * @param batch number of rows B
-     * @param length tokens T of a row
-     */
+    /** In float32. */
     public AttentionWorkload(
             AttentionSpec spec,
             AttentionShape shape,
@@ -39,69 +51,177 @@ public final class AttentionWorkload implements AutoCloseable {
             int length,
             Form form,
             Device device) {
+        this(spec, shape, batch, length, form, device, DType.F32);
+    }
+
+    /**
+     * @param batch number of rows B
+     * @param length tokens T of a row
+     * @param type F32, BF16 or F16
+     * @throws IllegalStateException if the form is {@code FUSED} and there is no kernel
+     */
+    public AttentionWorkload(
+            AttentionSpec spec,
+            AttentionShape shape,
+            int batch,
+            int length,
+            Form form,
+            Device device,
+            DType type) {
         this.manager = Engines.newManager(device);
         this.form = form;
+        this.script =
+                TorchScript.load(
+                        AttentionWorkload.class, "workload.py", Map.of("dtype", number(type)));
         this.reference = new ReferenceAttention(spec, shape);
         this.layer = new LinearAttention(spec, shape, LinearAttention.DEFAULT_CHUNK_SIZE);
+        this.fused = form == Form.FUSED ? FusedAttention.of(layer, device, type) : Optional.empty();
+        if (form == Form.FUSED && fused.isEmpty()) {
+            close();
+            throw new IllegalStateException(
+                    "no kernel: "
+                            + FusedAttention.reasonAgainst(spec, shape, device, type).orElse(""));
+        }
         int width = shape.headDim();
-        normal("q", batch, shape.numHeads(), length, width);
-        normal("k", batch, shape.numKvHeads(), length, width);
-        normal("v", batch, shape.numKvHeads(), length, width);
-        if (spec.gate().readsInput()) {
-            normal("x", batch, length, shape.hiddenSize());
+        inputs.put("q", typed(batch, shape.numHeads(), length, width));
+        inputs.put("k", typed(batch, shape.numKvHeads(), length, width));
+        inputs.put("v", typed(batch, shape.numKvHeads(), length, width));
+        if (form != Form.SOFTMAX) {
+            if (spec.gate().readsInput()) {
+                inputs.put("x", typed(batch, length, shape.hiddenSize()));
+            }
+            for (AttentionParameter parameter : AttentionParameter.of(spec, shape)) {
+                long[] dims = parameter.shape().stream().mapToLong(Long::longValue).toArray();
+                inputs.put(
+                        parameter.name(),
+                        manager.create(parameter.initialValues(0, 0), new Shape(dims)));
+            }
+            constants.put(
+                    "cos", manager.randomNormal(0, 1, new Shape(length, width), DataType.FLOAT32));
+            constants.put(
+                    "sin", manager.randomNormal(0, 1, new Shape(length, width), DataType.FLOAT32));
+            if (spec.gate().kind() == GateSpec.Kind.CONSTANT) {
+                float[] logs = spec.gate().logConstants(shape.numHeads(), 0, 1);
+                constants.put(ProbeInputs.LOG_DECAY, manager.create(logs));
+            }
         }
-        for (AttentionParameter parameter : AttentionParameter.of(spec, shape)) {
-            long[] dims = parameter.shape().stream().mapToLong(Long::longValue).toArray();
-            inputs.put(
-                    parameter.name(),
-                    manager.create(parameter.initialValues(0, 0), new Shape(dims)));
-        }
-        inputs.values().forEach(input -> input.setRequiresGradient(true));
-        normal("cos", length, width);
-        normal("sin", length, width);
-        if (spec.gate().kind() == GateSpec.Kind.CONSTANT) {
-            float[] constants = spec.gate().logConstants(shape.numHeads(), 0, 1);
-            inputs.put(ProbeInputs.LOG_DECAY, manager.create(constants));
+        if (form != Form.FUSED) {
+            inputs.values().forEach(input -> input.setRequiresGradient(true));
         }
     }
 
-    private void normal(String name, long... dimensions) {
-        inputs.put(name, manager.randomNormal(new Shape(dimensions)));
+    private static long number(DType type) {
+        return switch (type) {
+            case F16 -> 5;
+            case BF16 -> 15;
+            default -> 6;
+        };
     }
 
-    /** Runs the layer without recording, as prefill does. */
+    private NDArray typed(long... dimensions) {
+        try (NDArray wide = manager.randomNormal(0, 1, new Shape(dimensions), DataType.FLOAT32)) {
+            return script.call("to_type", new TorchScript.Arguments().add(wide)).get(0);
+        }
+    }
+
+    /** Runs the layer without recording, as prefill does, and waits for it. */
     public void forward() {
-        try (NDManager scope = manager.newSubManager()) {
-            // Reading a number waits for a device that works on its own.
-            attend(scope).sum().getFloat();
+        forward(1);
+    }
+
+    /** Runs the layer so often and waits once, at the end. */
+    public void forward(int times) {
+        for (int i = 1; i <= times; i++) {
+            try (NDManager scope = manager.newSubManager()) {
+                borrow(scope);
+                if (fused.isPresent()) {
+                    finish(attended().output(), i == times);
+                } else {
+                    finish(attend(), i == times);
+                }
+            }
         }
     }
 
-    /** Runs the layer and the gradients of all its inputs, as training does. */
+    /** Runs the layer and the gradients of all its inputs, as training does, and waits. */
     public void forwardAndBackward() {
-        try (NDManager scope = manager.newSubManager();
-                GradientCollector collector = scope.getEngine().newGradientCollector()) {
-            NDArray sum = attend(scope).sum();
-            collector.backward(sum);
-            sum.getFloat();
+        forwardAndBackward(1);
+    }
+
+    /** The same so often, with one wait at the end. */
+    public void forwardAndBackward(int times) {
+        for (int i = 1; i <= times; i++) {
+            try (NDManager scope = manager.newSubManager()) {
+                borrow(scope);
+                if (fused.isPresent()) {
+                    FusedAttention.Attended attended = attended();
+                    NDArray gradient = gradient(attended.output());
+                    fused.get()
+                            .backward(
+                                    inputs.get("q"),
+                                    inputs.get("k"),
+                                    inputs.get("v"),
+                                    rest(),
+                                    attended,
+                                    gradient,
+                                    inputs.keySet());
+                    finish(gradient, i == times);
+                    continue;
+                }
+                NDArray output = GradMode.on(this::attend);
+                NDArray gradient = gradient(output);
+                JniUtils.backward((PtNDArray) output, (PtNDArray) gradient, false, false);
+                finish(output, i == times);
+            }
         }
     }
 
-    private NDArray attend(NDManager scope) {
+    private void borrow(NDManager scope) {
         inputs.values().forEach(scope::tempAttachAll);
-        Map<String, NDArray> rest = new HashMap<>(inputs);
-        NDArray q = rest.remove("q");
-        NDArray k = rest.remove("k");
-        NDArray v = rest.remove("v");
-        if (form == Form.QUADRATIC) {
-            return reference.attend(q, k, v, rest).output();
+        constants.values().forEach(scope::tempAttachAll);
+    }
+
+    private NDArray gradient(NDArray output) {
+        return script.call("same_type", new TorchScript.Arguments().add(output)).get(0);
+    }
+
+    /** Reading a number waits for a device that works on its own. */
+    private void finish(NDArray output, boolean waits) {
+        if (waits) {
+            script.call("number", new TorchScript.Arguments().add(output)).get(0).toFloatArray();
         }
-        return layer.chunked(q, k, v, rest, layer.emptyState(q, k, v)).output();
+    }
+
+    /** All inputs but queries, keys and values. */
+    private Map<String, NDArray> rest() {
+        Map<String, NDArray> rest = new HashMap<>(inputs);
+        rest.putAll(constants);
+        rest.keySet().removeAll(Set.of("q", "k", "v"));
+        return rest;
+    }
+
+    private FusedAttention.Attended attended() {
+        return fused.orElseThrow()
+                .forward(inputs.get("q"), inputs.get("k"), inputs.get("v"), rest());
+    }
+
+    private NDArray attend() {
+        NDArray q = inputs.get("q");
+        NDArray k = inputs.get("k");
+        NDArray v = inputs.get("v");
+        return switch (form) {
+            case SOFTMAX ->
+                    script.call("softmax", new TorchScript.Arguments().add(q).add(k).add(v)).get(0);
+            case QUADRATIC -> reference.attend(q, k, v, rest()).output();
+            default -> layer.chunked(q, k, v, rest(), layer.emptyState(q, k, v)).output();
+        };
     }
 
     @Override
     public void close() {
+        fused.ifPresent(FusedAttention::close);
         layer.close();
+        script.close();
         manager.close();
     }
 }

@@ -1,6 +1,6 @@
 package dev.tegu.engine;
 
-/** A device was asked for that is not there. */
+/** A device or the engine's libraries are not there, or not right. */
 public final class DeviceException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -9,5 +9,13 @@ public final class DeviceException extends RuntimeException {
      */
     public DeviceException(String message) {
         super(message);
+    }
+
+    /**
+     * @param message as of the other constructor
+     * @param cause what the engine said
+     */
+    public DeviceException(String message, Throwable cause) {
+        super(message, cause);
     }
 }

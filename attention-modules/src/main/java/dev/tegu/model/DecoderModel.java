@@ -93,10 +93,18 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
      */
     public static DecoderModel load(Path dir, Device device, Set<LinearAttention.Branch> ablated)
             throws IOException {
+        return load(dir, device, ablated, MemoryType.FLOAT32);
+    }
+
+    /** The same with frozen weights of another type: bfloat16 or float16 take half the memory. */
+    public static DecoderModel load(
+            Path dir, Device device, Set<LinearAttention.Branch> ablated, MemoryType type)
+            throws IOException {
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(dir)) {
             ModelConfig config =
                     ModelConfig.parse(files.config(), dir.resolve("config.json").toString());
-            return ModelLoader.load(files, config, device, 0, ablated, DType.F32, false);
+            DType dtype = type.of(files, config);
+            return ModelLoader.load(files, config, device, 0, ablated, dtype, false);
         }
     }
 
@@ -136,6 +144,17 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     public static DecoderModel random(ModelConfig config, Device device, long seed)
             throws IOException {
         return ModelLoader.random(config, device, seed);
+    }
+
+    /**
+     * A model to be measured, not used: frozen weights of a type, drawn on the device itself, new
+     * parameters at their start values.
+     *
+     * @param dtype F32, BF16 or F16
+     */
+    public static DecoderModel random(ModelConfig config, Device device, long seed, DType dtype)
+            throws IOException {
+        return ModelLoader.random(config, device, seed, dtype);
     }
 
     /** What the model is made of. */

@@ -3,8 +3,8 @@ package dev.tegu.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import dev.tegu.attention.AttentionState;
+import dev.tegu.engine.ArraySizes;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -88,9 +88,7 @@ sealed interface LayerState extends AutoCloseable {
 
         @Override
         public long sizeBytes() {
-            // Java knows bfloat16 by no name
-            boolean isBfloat16 = k.getDataType() == DataType.UNKNOWN;
-            return 2 * k.getShape().size() * (isBfloat16 ? 2 : k.getDataType().getNumOfBytes());
+            return 2 * ArraySizes.bytes(k);
         }
 
         @Override

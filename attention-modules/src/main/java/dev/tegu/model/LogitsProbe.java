@@ -10,6 +10,7 @@ import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
+import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.LongBuffer;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -34,27 +36,38 @@ public final class LogitsProbe {
     /**
      * @param ids safetensors file with {@code input_ids}
      * @param output safetensors file to write, replaced whole if it exists
+     * @param type of the weights in memory, and so of the hidden states before they are written
      * @throws CheckpointException if the model or {@code ids} is not right
      */
-    public static void run(Path model, Path ids, Path output, Device device) throws IOException {
-        try (DecoderModel decoder = DecoderModel.load(model, device);
+    public static void run(Path model, Path ids, Path output, Device device, MemoryType type)
+            throws IOException {
+        try (DecoderModel decoder = DecoderModel.load(model, device, Set.of(), type);
+                TorchScript casts =
+                        TorchScript.load(LogitsProbe.class, "casts.py", Map.of("dtype", 6L));
                 NDManager scope = decoder.manager().newSubManager()) {
-            SafetensorsWriter.replace(output, run(decoder, read(ids, decoder, scope)));
+            SafetensorsWriter.replace(output, run(decoder, read(ids, decoder, scope), casts));
         }
     }
 
-    private static Map<String, TensorSource> run(DecoderModel model, NDArray ids) {
+    private static Map<String, TensorSource> run(
+            DecoderModel model, NDArray ids, TorchScript casts) {
         Map<String, TensorSource> results = new TreeMap<>();
         DecoderLayer.Rope rope = model.rope(ids.getManager(), 0, (int) ids.getShape().get(1));
         NDArray hidden = model.embed(ids);
         int number = 0;
         for (DecoderLayer layer : model.layers()) {
-            results.put("hidden_states." + number++, source(hidden));
+            results.put("hidden_states." + number++, source(wide(hidden, model, casts)));
             hidden = layer.forward(hidden, rope);
         }
-        results.put("hidden_states." + number, source(model.normed(hidden)));
+        results.put("hidden_states." + number, source(wide(model.normed(hidden), model, casts)));
         results.put("logits", source(model.logits(hidden)));
         return results;
+    }
+
+    private static NDArray wide(NDArray hidden, DecoderModel model, TorchScript casts) {
+        return model.dtype() == DType.F32
+                ? hidden
+                : casts.call("narrow", new TorchScript.Arguments().add(hidden)).get(0);
     }
 
     private static TensorSource source(NDArray array) {

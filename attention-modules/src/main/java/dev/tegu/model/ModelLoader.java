@@ -3,6 +3,7 @@ package dev.tegu.model;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.AttentionParameter;
 import dev.tegu.attention.AttentionShape;
@@ -15,6 +16,8 @@ import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.config.Nearest;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.MemoryShortage;
+import dev.tegu.engine.OutOfDeviceMemoryException;
 import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -123,6 +126,7 @@ final class ModelLoader {
                     ablated);
         } catch (IOException | RuntimeException e) {
             manager.close();
+            refuseShortage(e, "loading " + files.path(), dtype);
             throw e;
         }
     }
@@ -150,6 +154,54 @@ final class ModelLoader {
                     return create(manager, values, entry.shape());
                 },
                 Set.of());
+    }
+
+    /**
+     * Weights are drawn where they will live, one at a time in float32; none passes through Java.
+     */
+    static DecoderModel random(ModelConfig config, Device device, long seed, DType dtype)
+            throws IOException {
+        NDManager manager = Engines.newManager(device);
+        manager.getEngine().setRandomSeed((int) seed);
+        try (WeightReader weights = new WeightReader(manager, dtype, true)) {
+            return new DecoderModel(
+                    config,
+                    dtype,
+                    manager,
+                    entry -> {
+                        if (entry.parameter().isPresent()) {
+                            return start(manager, entry, seed);
+                        }
+                        Shape shape = new Shape(entry.shape().stream().mapToLong(n -> n).toArray());
+                        boolean isNorm = shape.dimension() == 1 && !entry.role().endsWith(".bias");
+                        return weights.converted(
+                                entry.name(),
+                                isNorm
+                                        ? manager.ones(shape)
+                                        : manager.randomNormal(0, 0.02f, shape, DataType.FLOAT32));
+                    },
+                    Set.of());
+        } catch (IOException | RuntimeException e) {
+            manager.close();
+            refuseShortage(e, "making a model of " + config.numLayers() + " layers", dtype);
+            throw e;
+        }
+    }
+
+    /** Says what was being made when memory ran out. */
+    private static void refuseShortage(Exception thrown, String what, DType dtype) {
+        MemoryShortage.in(thrown)
+                .ifPresent(
+                        shortage -> {
+                            throw new OutOfDeviceMemoryException(
+                                    what
+                                            + (": " + shortage.describe() + "; ")
+                                            + (dtype == DType.F32
+                                                    ? "`dtype` bfloat16 takes half as much, "
+                                                    : "")
+                                            + "`device` cpu takes the host's memory",
+                                    thrown);
+                        });
     }
 
     private static NDArray start(NDManager manager, ModelLayout.Entry entry, long seed) {

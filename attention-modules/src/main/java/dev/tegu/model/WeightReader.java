@@ -79,6 +79,19 @@ final class WeightReader implements AutoCloseable {
         }
     }
 
+    /**
+     * @param wide float32, closed or given back
+     * @return the same numbers in this reader's type
+     */
+    NDArray converted(String name, NDArray wide) {
+        if (type == DType.F32) {
+            return wide;
+        }
+        try (wide) {
+            return cast(name, "narrow", wide);
+        }
+    }
+
     private NDArray cast(String name, String method, NDArray x) {
         NDList out = casts.call(method, new TorchScript.Arguments().add(x));
         try (NDArray lost = out.get(1)) {

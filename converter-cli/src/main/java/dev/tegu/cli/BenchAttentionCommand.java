@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.AttentionWorkload;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.cli.bench.BenchChart;
 import dev.tegu.cli.bench.BenchPlan;
 import dev.tegu.cli.bench.BenchPoint;
@@ -174,7 +175,8 @@ final class BenchAttentionCommand extends TeguCommand {
             AttentionWorkload.Form form,
             AttentionShape shape,
             List<Integer> lengths) {
-        return new BenchPlan(method, form, shape, input.batchSize, input.repeats, lengths);
+        return new BenchPlan(
+                method, form, shape, input.batchSize, input.repeats, lengths, "cpu", DType.F32);
     }
 
     private ObjectNode settings() {

@@ -3,7 +3,7 @@ package dev.tegu.cli;
 import picocli.CommandLine.Option;
 
 /** Where a command computes. */
-final class DeviceOptions {
+class DeviceOptions {
     @Option(
             names = "--device",
             paramLabel = "NAME",

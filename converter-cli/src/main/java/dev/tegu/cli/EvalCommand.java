@@ -1,11 +1,11 @@
 package dev.tegu.cli;
 
+import ai.djl.Device;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.LinearAttention.Branch;
 import dev.tegu.cli.console.EvalConsole;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
-import dev.tegu.engine.Engines;
 import dev.tegu.eval.EvalData;
 import dev.tegu.eval.EvalInput;
 import dev.tegu.eval.EvalReport;
@@ -60,7 +60,7 @@ final class EvalCommand extends TeguCommand {
     private Output output = new Output();
 
     @ArgGroup(exclusive = false, heading = "%nDevice:%n", order = 3)
-    private DeviceOptions device = new DeviceOptions();
+    private ModelDeviceOptions device = new ModelDeviceOptions();
 
     private static final class Input extends ModelInput {
         @Option(
@@ -129,8 +129,9 @@ final class EvalCommand extends TeguCommand {
     private ModelResults measure(
             String name, Set<Branch> ablated, EvalSettings settings, EvalData data)
             throws IOException {
+        Device place = device.device();
         try (DecoderModel model =
-                        AdaptedModels.load(input.model, Engines.device(device.device), ablated);
+                        AdaptedModels.load(input.model, place, ablated, device.type(place));
                 HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(input.model);
                 EvalConsole progress = new EvalConsole(console(), name)) {
             // All of them, so that a branch that is not there is found before anything is measured.

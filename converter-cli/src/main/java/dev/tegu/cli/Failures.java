@@ -6,6 +6,8 @@ import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Problem;
 import dev.tegu.distill.StoppedException;
 import dev.tegu.distill.data.DataException;
+import dev.tegu.engine.MemoryShortage;
+import dev.tegu.engine.OutOfDeviceMemoryException;
 import java.io.FileNotFoundException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -15,6 +17,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.ParseResult;
 
@@ -64,6 +67,15 @@ final class Failures {
                             + e.getMessage()
                             + "); give the JVM more with TEGU_JAVA_OPTS=-Xmx8g, or lower"
                             + " `batch_size` or `sequence_length`",
+                    ExitCode.FAILED);
+        }
+        Optional<MemoryShortage> shortage =
+                e instanceof OutOfDeviceMemoryException ? Optional.empty() : MemoryShortage.in(e);
+        if (shortage.isPresent()) {
+            return one(
+                    shortage.get().describe()
+                            + "; fewer or shorter texts at once need less, and weights in bfloat16"
+                            + " (`--dtype bfloat16`) half of float32's",
                     ExitCode.FAILED);
         }
         return one(described(e), ExitCode.FAILED);

@@ -1,8 +1,8 @@
 package dev.tegu.cli;
 
+import ai.djl.Device;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.tegu.engine.Engines;
 import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.Generator;
@@ -13,6 +13,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.util.Locale;
 import java.util.OptionalInt;
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -37,7 +38,7 @@ final class GenerateCommand extends TeguCommand {
     private Output output = new Output();
 
     @ArgGroup(exclusive = false, heading = "%nDevice:%n", order = 3)
-    private DeviceOptions device = new DeviceOptions();
+    private ModelDeviceOptions device = new ModelDeviceOptions();
 
     private static final class Input extends ModelInput {
         @Option(
@@ -78,7 +79,9 @@ final class GenerateCommand extends TeguCommand {
                     spec.commandLine(),
                     "expected --max-new-tokens of 1 or more and --temperature of 0 or more");
         }
-        try (DecoderModel model = AdaptedModels.load(input.model, Engines.device(device.device));
+        Device place = device.device();
+        try (DecoderModel model =
+                        AdaptedModels.load(input.model, place, Set.of(), device.type(place));
                 HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(input.model)) {
             generate(model, tokenizer);
         } catch (IOException e) {

@@ -1,6 +1,6 @@
 package dev.tegu.cli;
 
-import dev.tegu.engine.Engines;
+import ai.djl.Device;
 import dev.tegu.model.LogitsProbe;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -31,7 +31,7 @@ final class ProbeLogitsCommand extends TeguCommand {
     private Output output;
 
     @ArgGroup(exclusive = false, heading = "%nDevice:%n", order = 3)
-    private DeviceOptions device = new DeviceOptions();
+    private ModelDeviceOptions device = new ModelDeviceOptions();
 
     private static final class Input extends ModelInput {
         @Option(
@@ -54,7 +54,8 @@ final class ProbeLogitsCommand extends TeguCommand {
     @Override
     public void run() {
         try {
-            LogitsProbe.run(input.model, input.ids, output.file, Engines.device(device.device));
+            Device place = device.device();
+            LogitsProbe.run(input.model, input.ids, output.file, place, device.type(place));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

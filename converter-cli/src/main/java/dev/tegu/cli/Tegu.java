@@ -5,6 +5,7 @@ import dev.tegu.attention.LinearAttention;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.experiment.ConfigSchemas;
 import dev.tegu.cli.experiment.ExportSettings;
+import dev.tegu.model.MemoryType;
 import dev.tegu.model.TeguVersion;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -39,6 +40,7 @@ import picocli.CommandLine.Spec;
             VerifyCommand.class,
             ListCommand.class,
             BenchCommand.class,
+            DoctorCommand.class,
             CorpusCommand.class,
             PretrainCommand.class
         },
@@ -77,7 +79,11 @@ public final class Tegu implements Runnable {
         Choice.register(command, ExportSettings.Format.class);
         Choice.register(command, ExportSettings.WeightType.class);
         Choice.register(command, ConfigSchemas.class);
-        return command.setExecutionExceptionHandler(Failures::onExecution)
+        Choice.register(command, MemoryType.class);
+        Choice.register(command, BenchCommand.Part.class);
+        // `bench --parts training`: the word of an option, though it is a command's too.
+        return command.setAllowSubcommandsAsOptionParameters(true)
+                .setExecutionExceptionHandler(Failures::onExecution)
                 .setParameterExceptionHandler(Failures::onArguments);
     }
 

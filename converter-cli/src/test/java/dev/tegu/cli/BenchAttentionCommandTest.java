@@ -68,7 +68,6 @@ final class BenchAttentionCommandTest {
         assertEquals(2, Invocation.of("bench", "attention", "--heads=0").exitCode());
         assertEquals(2, Invocation.of("bench", "attention", "--lengths=64,-1").exitCode());
         assertEquals(2, Invocation.of("bench", "attention", "--kv-heads=3").exitCode());
-        assertEquals(2, Invocation.of("bench").exitCode());
     }
 
     @Test

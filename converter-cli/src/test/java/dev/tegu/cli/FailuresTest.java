@@ -3,6 +3,7 @@ package dev.tegu.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.djl.engine.EngineException;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
@@ -69,6 +70,26 @@ final class FailuresTest {
                 Failures.of(new IOException("x.safetensors: No space left on device"));
 
         assertTrue(report.lines().get(0).endsWith("goes on with --resume"), report.toString());
+    }
+
+    @Test
+    void aCardWithoutMemoryIsToldInOneLine() {
+        Failures.Report report =
+                Failures.of(
+                        new EngineException(
+                                "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total"
+                                        + " capacity of 79.10 GiB of which 1.00 GiB is free."
+                                        + "\nException raised from malloc"));
+
+        assertEquals(1, report.exitCode());
+        assertEquals(1, report.lines().size());
+        assertTrue(
+                report.lines()
+                        .get(0)
+                        .startsWith(
+                                "out of memory on cuda:0: 2.1 GB asked for, 1.1 GB of 84.9 GB"
+                                        + " free; "),
+                report.toString());
     }
 
     @Test

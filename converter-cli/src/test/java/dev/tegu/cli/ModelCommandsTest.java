@@ -1,17 +1,25 @@
 package dev.tegu.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.SafetensorsFile;
+import dev.tegu.checkpoint.SafetensorsWriter;
+import dev.tegu.checkpoint.TensorSource;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -96,6 +104,73 @@ final class ModelCommandsTest {
             for (String name : found.tensors().keySet()) {
                 assertClose(name, floats(reference, name), floats(found, name));
             }
+        }
+    }
+
+    @Test
+    void theTypeOfTheWeightsIsChosen() throws IOException {
+        Path model = TinyTeacher.writeInto(dir);
+        Path text = Files.writeString(dir.resolve("b.txt"), "The cat sat on the mat. ".repeat(40));
+        Map<String, Double> found = new TreeMap<>();
+
+        for (String type : new String[] {"auto", "float32", "bfloat16", "float16"}) {
+            Invocation run =
+                    Invocation.of(
+                            "eval",
+                            model.toString(),
+                            "--tasks=perplexity",
+                            "--data=" + text,
+                            "--device=cpu",
+                            "--dtype=" + type,
+                            "--json");
+            assertEquals(0, run.exitCode(), run.err());
+            JsonNode results = new JsonMapper().readTree(run.out()).path("results");
+            double perplexity = results.path("perplexity").path("token_perplexity,none").asDouble();
+            found.put(type, perplexity);
+        }
+
+        assertEquals(found.get("float32"), found.get("auto"));
+        for (String half : new String[] {"bfloat16", "float16"}) {
+            assertNotEquals(found.get("float32"), found.get(half));
+            assertEquals(1, found.get(half) / found.get("float32"), 0.02);
+        }
+        assertEquals(2, Invocation.of("generate", "x", "--prompt=a", "--dtype=float64").exitCode());
+    }
+
+    @Test
+    void logitsOfAHalfModelAreWrittenAsFloat32() throws IOException {
+        Path model = TinyTeacher.writeInto(dir);
+        Path ids = dir.resolve("ids.safetensors");
+        TensorSource tokens =
+                TensorSource.of(
+                        DType.I64,
+                        List.of(1L, 3L),
+                        () ->
+                                ByteBuffer.allocate(24)
+                                        .order(ByteOrder.LITTLE_ENDIAN)
+                                        .putLong(5)
+                                        .putLong(6)
+                                        .putLong(7)
+                                        .flip());
+        SafetensorsWriter.replace(ids, Map.of("input_ids", tokens));
+        Path output = dir.resolve("logits.safetensors");
+
+        Invocation run =
+                Invocation.of(
+                        "probe",
+                        "logits",
+                        model.toString(),
+                        "--ids=" + ids,
+                        "--output=" + output,
+                        "--device=cpu",
+                        "--dtype=bfloat16");
+
+        assertEquals(0, run.exitCode(), run.err());
+        try (SafetensorsFile found = SafetensorsFile.open(output)) {
+            assertEquals(DType.F32, found.info("hidden_states.1").dtype());
+            float value = floats(found, "hidden_states.1").get(0);
+            // a bfloat16 number: the lower half of the float32 is empty
+            assertEquals(0, Float.floatToRawIntBits(value) & 0xffff);
         }
     }
 

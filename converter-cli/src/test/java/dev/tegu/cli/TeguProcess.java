@@ -23,6 +23,14 @@ final class TeguProcess implements AutoCloseable {
      * @param err file that what it says on stderr goes to
      */
     static TeguProcess start(Path err, String... arguments) throws IOException {
+        return startWith("OMP_NUM_THREADS", "1", err, arguments);
+    }
+
+    /**
+     * @param variable one more of the environment
+     */
+    static TeguProcess startWith(String variable, String value, Path err, String... arguments)
+            throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         // Started often and never for long.
@@ -33,6 +41,7 @@ final class TeguProcess implements AutoCloseable {
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().put("OMP_NUM_THREADS", "1");
+        builder.environment().put(variable, value);
         builder.redirectOutput(ProcessBuilder.Redirect.DISCARD).redirectError(err.toFile());
         return new TeguProcess(builder.start(), err);
     }

@@ -3,6 +3,7 @@ package dev.tegu.lora;
 import ai.djl.Device;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.MemoryType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Set;
@@ -29,7 +30,14 @@ public final class AdaptedModels {
      */
     public static DecoderModel load(Path dir, Device device, Set<LinearAttention.Branch> ablated)
             throws IOException {
-        DecoderModel model = DecoderModel.load(dir, device, ablated);
+        return load(dir, device, ablated, MemoryType.FLOAT32);
+    }
+
+    /** The same with frozen weights of a type; adapters are float32 with any. */
+    public static DecoderModel load(
+            Path dir, Device device, Set<LinearAttention.Branch> ablated, MemoryType type)
+            throws IOException {
+        DecoderModel model = DecoderModel.load(dir, device, ablated, type);
         try {
             if (PeftDirectory.isIn(dir)) {
                 LoraAdapters.load(model, dir);

@@ -79,7 +79,12 @@ public final class CudaDevice {
      *
      * @param freeBytes what nobody holds; libtorch holds what it once used
      */
-    public record Memory(long freeBytes, long totalBytes) {}
+    public record Memory(long freeBytes, long totalBytes) {
+        /** What somebody holds. */
+        public long usedBytes() {
+            return totalBytes - freeBytes;
+        }
+    }
 
     /** The card's memory now. */
     public Memory memory() {

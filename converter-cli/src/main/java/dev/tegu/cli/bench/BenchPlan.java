@@ -2,6 +2,7 @@ package dev.tegu.cli.bench;
 
 import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.AttentionWorkload;
+import dev.tegu.checkpoint.DType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -13,6 +14,8 @@ import java.util.stream.Collectors;
  * @param method preset or YAML file
  * @param lengths tokens, ascending
  * @param repeats timed runs of each point, after one that warms up
+ * @param device {@code cpu} or {@code cuda:N}
+ * @param type of queries, keys and values: F32, BF16 or F16
  */
 public record BenchPlan(
         String method,
@@ -20,7 +23,9 @@ public record BenchPlan(
         AttentionShape shape,
         int batchSize,
         int repeats,
-        List<Integer> lengths) {
+        List<Integer> lengths,
+        String device,
+        DType type) {
 
     /** As words for another process. */
     List<String> words() {
@@ -32,7 +37,9 @@ public record BenchPlan(
                 String.valueOf(shape.headDim()),
                 String.valueOf(batchSize),
                 String.valueOf(repeats),
-                lengths.stream().map(String::valueOf).collect(Collectors.joining(",")));
+                lengths.stream().map(String::valueOf).collect(Collectors.joining(",")),
+                device,
+                type.name());
     }
 
     /** From {@link #words}. */
@@ -45,10 +52,12 @@ public record BenchPlan(
                 new AttentionShape(heads, Integer.parseInt(words[3]), width, heads * width),
                 Integer.parseInt(words[5]),
                 Integer.parseInt(words[6]),
-                Arrays.stream(words[7].split(",")).map(Integer::valueOf).toList());
+                Arrays.stream(words[7].split(",")).map(Integer::valueOf).toList(),
+                words[8],
+                DType.valueOf(words[9]));
     }
 
-    /** {@code chunked} or {@code quadratic}. */
+    /** The form in lower case. */
     public String formName() {
         return form.name().toLowerCase(Locale.ROOT);
     }

@@ -5,15 +5,14 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tegu.attention.AttentionSpec;
 import dev.tegu.attention.AttentionWorkload;
 import dev.tegu.cli.experiment.Methods;
-import java.io.BufferedReader;
+import dev.tegu.engine.Engines;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 
 /**
  * Measures one series in a process of its own: what earlier series left behind in the allocator
@@ -22,6 +21,9 @@ import java.util.function.Consumer;
 public final class BenchProcess {
     /** A first run loads libraries and grows pools; it is not measured. */
     private static final int WARM_UP_LENGTH = 64;
+
+    /** Runs between two waits on a card. */
+    private static final int CARD_BLOCK = 10;
 
     private BenchProcess() {}
 
@@ -40,53 +42,38 @@ public final class BenchProcess {
      */
     public static List<BenchPoint> run(BenchPlan plan, Consumer<BenchPoint> listener)
             throws IOException {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("-Xmx2g", "-XX:+UseSerialGC", "-cp"));
-        command.add(System.getProperty("java.class.path"));
-        command.add(BenchProcess.class.getName());
-        command.addAll(plan.words());
-        Process process =
-                new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
         List<BenchPoint> points = new ArrayList<>();
         JsonMapper json = new JsonMapper();
-        try (BufferedReader lines =
-                new BufferedReader(
-                        new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
-            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                points.add(json.readValue(line, BenchPoint.class));
-                listener.accept(points.get(points.size() - 1));
-            }
-            int code = process.waitFor();
-            if (code != 0) {
-                throw new IllegalStateException(
+        ChildProcess.run(
+                BenchProcess.class,
+                plan.words(),
+                line -> {
+                    points.add(json.readValue(line, BenchPoint.class));
+                    listener.accept(points.get(points.size() - 1));
+                },
+                code ->
                         ("bench: `" + plan.method() + "`, " + plan.formName() + ": the measuring")
                                 + (" process ended with code " + code + " after " + points.size())
                                 + " points; memory may have run out: lower `--lengths` or"
                                 + " `--quadratic-up-to`");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("bench: interrupted", e);
-        } finally {
-            process.destroy();
-        }
         return points;
     }
 
     /** Measures in this process. */
     static void measure(BenchPlan plan, Consumer<BenchPoint> listener) throws IOException {
         AttentionSpec spec = Methods.resolve(plan.method(), "--methods");
-        try (AttentionWorkload warmUp = workload(plan, spec, WARM_UP_LENGTH)) {
+        Device device = Engines.device(plan.device());
+        try (AttentionWorkload warmUp = workload(plan, spec, WARM_UP_LENGTH, device)) {
             warmUp.forward();
             warmUp.forwardAndBackward();
         }
-        boolean counted = PeakMemory.isCounted();
-        long idle = counted ? PeakMemory.residentBytes() : 0;
+        MemoryMeter meter = MemoryMeter.of(device);
+        // A card works while the next run is prepared; it is waited for once in a block of runs.
+        int block = device.isGpu() ? CARD_BLOCK : 1;
         for (int length : plan.lengths()) {
-            try (AttentionWorkload work = workload(plan, spec, length)) {
-                Cost forward = cost(work::forward, plan.repeats(), counted, idle);
-                Cost training = cost(work::forwardAndBackward, plan.repeats(), counted, idle);
+            try (AttentionWorkload work = workload(plan, spec, length, device)) {
+                Cost forward = cost(work::forward, plan.repeats(), block, meter);
+                Cost training = cost(work::forwardAndBackward, plan.repeats(), block, meter);
                 listener.accept(
                         new BenchPoint(
                                 plan.method(),
@@ -94,31 +81,30 @@ public final class BenchProcess {
                                 length,
                                 forward.millis,
                                 training.millis,
-                                forward.peakBytes,
+                                device.isGpu() ? null : forward.peakBytes,
                                 training.peakBytes));
             }
         }
     }
 
-    private static AttentionWorkload workload(BenchPlan plan, AttentionSpec spec, int length) {
+    private static AttentionWorkload workload(
+            BenchPlan plan, AttentionSpec spec, int length, Device device) {
         return new AttentionWorkload(
-                spec, plan.shape(), plan.batchSize(), length, plan.form(), Device.cpu());
+                spec, plan.shape(), plan.batchSize(), length, plan.form(), device, plan.type());
     }
 
     private record Cost(double millis, Long peakBytes) {}
 
-    private static Cost cost(Runnable work, int repeats, boolean counted, long idle)
+    private static Cost cost(IntConsumer work, int repeats, int block, MemoryMeter meter)
             throws IOException {
-        if (counted) {
-            PeakMemory.reset();
-        }
-        work.run();
-        Long peak = counted ? PeakMemory.peakBytes() - idle : null;
+        meter.reset();
+        work.accept(1);
+        Long peak = meter.isCounted() ? meter.peakBytes() : null;
         double[] millis = new double[repeats];
         for (int i = 0; i < repeats; i++) {
             long begin = System.nanoTime();
-            work.run();
-            millis[i] = (System.nanoTime() - begin) / 1e6;
+            work.accept(block);
+            millis[i] = (System.nanoTime() - begin) / 1e6 / block;
         }
         return new Cost(Statistics.median(millis), peak);
     }

@@ -25,8 +25,8 @@ import java.util.Optional;
  * @param output directory of the run, made by it
  * @param seed of everything random: initial values, order of the data, dropout
  * @param device {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}
- * @param dtype type of the frozen weights in memory while training; new parameters and adapters are
- *     float32 with any
+ * @param dtype type of the frozen weights in memory, while training and in the evaluation; new
+ *     parameters and adapters are float32 with any
  * @param data what the stages read; may be left out where there is no stage
  * @param matrixOrientation training stage before the first
  * @param attentionTransfer first training stage

@@ -35,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /** The evaluation of an experiment: teacher, student and controls side by side. */
 public final class Evaluation {
@@ -104,17 +105,17 @@ public final class Evaluation {
         Path teacher = Path.of(config.teacher());
         Device device = Engines.device(config.device());
         try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
-            try (DecoderModel model = DecoderModel.load(teacher, device)) {
+            try (DecoderModel model =
+                    DecoderModel.load(teacher, device, Set.of(), config.dtype())) {
                 measure("teacher", model, tokenizer);
             }
-            try (DecoderModel model = AdaptedModels.load(student, device)) {
+            try (DecoderModel model =
+                    AdaptedModels.load(student, device, Set.of(), config.dtype())) {
                 measure("student", model, tokenizer);
             }
             for (String control : config.controls()) {
                 try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher);
-                        DecoderModel model =
-                                DecoderModel.load(
-                                        files, control(files, control), device, config.seed())) {
+                        DecoderModel model = load(files, control, device)) {
                     measure(control, model, tokenizer);
                 }
             }
@@ -143,6 +144,14 @@ public final class Evaluation {
                             Evaluator.run(
                                     new EvalInput(model, tokenizer, data), settings, progress)));
         }
+    }
+
+    private DecoderModel load(HuggingFaceDirectory files, String control, Device device)
+            throws IOException {
+        ExperimentConfig config = experiment.config();
+        ModelConfig model = control(files, control);
+        return DecoderModel.load(
+                files, model, device, config.seed(), config.dtype().of(files, model), false);
     }
 
     /** The teacher with a control's attention. */

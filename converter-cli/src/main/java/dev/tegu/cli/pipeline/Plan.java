@@ -1,5 +1,6 @@
 package dev.tegu.cli.pipeline;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -17,6 +18,7 @@ import dev.tegu.distill.data.PackedDataset;
 import dev.tegu.distill.data.TrainingData;
 import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.cuda.CudaDevice;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.MemoryType;
@@ -27,7 +29,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Locale;
-import java.util.stream.Stream;
 
 /**
  * What an experiment will do and cost, found by doing a little of it: the teacher is loaded, the
@@ -75,7 +76,9 @@ public final class Plan {
     private void compute() throws IOException {
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
-        Engines.device(config.device());
+        Device device = Engines.device(config.device());
+        CudaDevice.Memory before =
+                device.isGpu() ? CudaDevice.of(device).memory() : new CudaDevice.Memory(0, 0);
         programBytes = PeakMemory.isCounted() ? PeakMemory.residentBytes() : 0;
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
             ModelWriter.student(files, experiment.method(), config.seed());
@@ -89,10 +92,21 @@ public final class Plan {
                             experiment,
                             model,
                             (objective, block, settings) ->
-                                    stage(model, data, objective, settings));
+                                    StageMemory.of(
+                                                    model,
+                                                    objective,
+                                                    block,
+                                                    settings,
+                                                    data.train().sequenceLength())
+                                            .watch(
+                                                    new StageMemory.Progress(),
+                                                    () -> stage(model, data, objective, settings)));
                 }
             }
-            memory();
+            if (device.isGpu()) {
+                card(CudaDevice.of(device), before);
+            }
+            memory(device);
             disk(files);
         }
         json.put("seconds", seconds);
@@ -113,11 +127,10 @@ public final class Plan {
     private void method(DecoderModel model) {
         long linear = 0;
         long added = 0;
-        weightBytes = bytes(model.ends());
+        weightBytes = StageMemory.weightBytes(model);
         for (DecoderLayer layer : model.layers()) {
             linear += layer.attention().isPresent() ? 1 : 0;
             added += count(layer.parameters().values());
-            weightBytes += bytes(layer.weights().values());
         }
         json.putObject("method")
                 .put("linearized_layers", linear)
@@ -184,9 +197,29 @@ public final class Plan {
                 Durations.of(step * steps));
     }
 
-    private void memory() throws IOException {
+    private void card(CudaDevice device, CudaDevice.Memory before) {
+        CardMemory memory =
+                new CardMemory(
+                        device.toString(),
+                        device.name(),
+                        before.totalBytes(),
+                        before.freeBytes(),
+                        weightBytes,
+                        trainedBytes,
+                        device.memory().usedBytes() - before.usedBytes() + unmeasuredBytes);
+        memory.addTo(json);
+        line("%s", memory.line());
+    }
+
+    private void memory(Device device) throws IOException {
         if (!PeakMemory.isCounted()) {
             line("memory: not measured, this system does not say what a process uses");
+            return;
+        }
+        if (device.isGpu()) {
+            long host = PeakMemory.peakBytes();
+            json.putObject("memory_bytes").put("total", host).put("program", programBytes);
+            line("memory of the host: about %s at its peak", megabytes(host));
             return;
         }
         long known = programBytes + weightBytes + trainedBytes;
@@ -230,18 +263,6 @@ public final class Plan {
 
     private static long count(Collection<NDArray> tensors) {
         return tensors.stream().mapToLong(NDArray::size).sum();
-    }
-
-    /** Bytes of tensors in memory, each array once: a tied head is the embedding. */
-    private static long bytes(Collection<NDArray> tensors) {
-        Stream<NDArray> distinct = tensors.stream().distinct();
-        return distinct.mapToLong(t -> t.size() * width(t)).sum();
-    }
-
-    /** Bytes a number; a type that the engine has no name for is bfloat16. */
-    private static long width(NDArray tensor) {
-        int bytes = tensor.getDataType().getNumOfBytes();
-        return bytes == 0 ? Short.BYTES : bytes;
     }
 
     private static String megabytes(long count) {

@@ -14,6 +14,7 @@ import dev.tegu.distill.TrainingLoop;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.data.DataException;
 import dev.tegu.distill.data.TrainingData;
+import dev.tegu.distill.metrics.TrainingListener;
 import dev.tegu.engine.Engines;
 import dev.tegu.lora.LoraAdapters;
 import dev.tegu.model.DecoderModel;
@@ -22,6 +23,7 @@ import dev.tegu.model.ModelWriter;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -160,19 +162,35 @@ public final class Training {
             StageCheckpoints checkpoints =
                     new StageCheckpoints(
                             run.checkpoints(objective.stage()), identity(objective, block));
+            StageMemory memory =
+                    StageMemory.of(
+                            model,
+                            objective,
+                            block,
+                            settings,
+                            data.orElseThrow().train().sequenceLength());
+            StageMemory.Progress progress = new StageMemory.Progress();
             try (Watch watch =
                     Watch.open(run.root(), objective.stage(), checkpoints.lastStep(), console)) {
+                TrainingListener listener =
+                        TrainingListener.all(List.of(progress, watch.listener()));
                 stop.heed(
                         objective.stage(),
                         isAsked ->
-                                new TrainingLoop(
-                                                data.orElseThrow().train(),
-                                                data.orElseThrow().validation(),
-                                                settings,
-                                                experiment.config().seed(),
-                                                watch.listener(),
-                                                isAsked)
-                                        .run(objective, model.manager(), checkpoints));
+                                memory.watch(
+                                        progress,
+                                        () ->
+                                                new TrainingLoop(
+                                                                data.orElseThrow().train(),
+                                                                data.orElseThrow().validation(),
+                                                                settings,
+                                                                experiment.config().seed(),
+                                                                listener,
+                                                                isAsked)
+                                                        .run(
+                                                                objective,
+                                                                model.manager(),
+                                                                checkpoints)));
             }
         }
 
