@@ -185,7 +185,7 @@ public final class LinearAttention implements AutoCloseable {
 
     /** What the layer's scripts read of it, for another script that is made of some of them. */
     public Map<String, Object> scriptConstants() {
-        return constants(DEFAULT_CHUNK_SIZE, SEGMENT);
+        return constants(DEFAULT_CHUNK_SIZE, SEGMENT, false);
     }
 
     /** The branches that were taken away. */

@@ -17,7 +17,7 @@ public final class KernelTable {
      */
     public static void main(String[] args) {
         Device device = Engines.device(args.length == 0 ? "auto" : args[0]);
-        System.out.println(Engines.describe() + ", " + device);
+        System.out.println(device);
         int wrong = 0;
         for (KernelCase variant : KernelCase.all()) {
             long start = System.nanoTime();
