@@ -181,46 +181,24 @@ public final class DecoderLayer {
                 .get(0);
     }
 
-    /** The teacher's attention over one whole sequence: causal softmax with RoPE. */
-    public NDArray softmax(Projected in, Rope rope) {
-        return script.call("softmax_attention", softmaxArguments(in, rope)).get(0);
-    }
-
-    /** The same among tokens that may be padding or of different texts; padding gets 0. */
+    /**
+     * The teacher's attention over whole sequences: causal softmax with RoPE, among tokens that may
+     * be padding or of different texts; padding gets 0.
+     */
     public NDArray softmax(Projected in, Places places) {
-        if (places.visible().isEmpty()) {
-            return softmax(in, places.rope());
-        }
-        try (NDArray noK = nothing(in.k());
-                NDArray noV = nothing(in.v())) {
-            return softmax(in, places, noK, noV).get(0);
-        }
+        return script.call(
+                        "softmax_whole",
+                        new TorchScript.Arguments()
+                                .add(in.q())
+                                .add(in.k())
+                                .add(in.v())
+                                .add("p", softmaxInputs(places)))
+                .get(0);
     }
 
     /** No tokens of the shape and type of some: [B, K, T, D] to [B, K, 0, D]. */
     NDArray nothing(NDArray tokens) {
         return script.call("nothing", new TorchScript.Arguments().add(tokens)).get(0);
-    }
-
-    /** The same, after the tokens of a cache; results: output, all keys (rotated), all values. */
-    NDList softmax(Projected in, Places places, NDArray pastK, NDArray pastV) {
-        TorchScript.Arguments arguments = softmaxArguments(in, places.rope()).add(pastK).add(pastV);
-        if (places.visible().isEmpty()) {
-            return script.call("softmax_continued", arguments);
-        }
-        Map<String, NDArray> masks = new LinkedHashMap<>();
-        masks.put("visible", places.visible().get());
-        places.mask().ifPresent(mask -> masks.put("mask", mask));
-        return script.call("softmax_among", arguments.add("p", masks));
-    }
-
-    private static TorchScript.Arguments softmaxArguments(Projected in, Rope rope) {
-        return new TorchScript.Arguments()
-                .add(in.q())
-                .add(in.k())
-                .add(in.v())
-                .add(rope.cos())
-                .add(rope.sin());
     }
 
     /** The student's attention over one whole sequence. */

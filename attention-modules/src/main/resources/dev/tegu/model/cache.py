@@ -9,14 +9,14 @@
     P = past_k.size(2)
     K = self.num_kv_heads
     G = self.num_heads // K
-    keys = torch.cat([past_k, self.rotate(k, p["cos"], p["sin"])], 2)
+    keys = torch.cat([past_k, self.rotated(k, p["cos"], p["sin"])], 2)
     values = torch.cat([past_v, v], 2)
     if P == 0 and "visible" not in p:
       a = self.softmax_attention(q, k, v, p["cos"], p["sin"])
     else:
       # Query heads of one key/value head as rows of one product: a mask beside heads that are shared
       # would make PyTorch store all weights.
-      q = self.rotate(q, p["cos"], p["sin"]).reshape([B, K, G * T, self.head_dim])
+      q = self.rotated(q, p["cos"], p["sin"]).reshape([B, K, G * T, self.head_dim])
       seen = annotate(Optional[Tensor], None)
       if "visible" in p:
         seen = p["visible"].repeat([1, 1, G, 1])

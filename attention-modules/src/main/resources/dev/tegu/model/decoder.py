@@ -122,7 +122,7 @@
   def softmax_whole(self, q: Tensor, k: Tensor, v: Tensor, p: Dict[str, Tensor]) -> Tensor:
     # the same over whole texts; p: cos and sin, and visible and mask where padding or texts need them
     if "visible" in p:
-      a = self.softmax_among(q, k, v, p["cos"], p["sin"], k[:, :, :0], v[:, :, :0], p)[0]
+      a = self.softmax_piece(q, k, v, p, k[:, :, :0], v[:, :, :0])[0]
     else:
       a = self.softmax_attention(q, k, v, p["cos"], p["sin"])
     return a
@@ -157,27 +157,6 @@
       padding = (p["mask"] == 0).index_select(1, index)
       a = a.masked_fill(padding.unsqueeze(1).unsqueeze(3), 0.0)
     return a
-
-  def softmax_continued(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor) -> List[Tensor]:
-    # the same with keys and values of earlier tokens [B, K, P, D] in front; the cache grows
-    q = self.rotated(q, cos, sin)
-    k = torch.cat([past_k, self.rotated(k, cos, sin)], 2)
-    v = torch.cat([past_v, v], 2)
-    past = k.size(2) - q.size(2)
-    row = torch.arange(q.size(2), device=q.device).unsqueeze(1)
-    column = torch.arange(k.size(2), device=q.device).unsqueeze(0)
-    a = torch.scaled_dot_product_attention(q, k, v, column <= row + past, 0.0, False, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
-    return [a, k, v]
-
-  def softmax_among(self, q: Tensor, k: Tensor, v: Tensor, cos: Tensor, sin: Tensor, past_k: Tensor, past_v: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
-    # the same where padding or texts decide who sees whom: visible [B, 1, T, P + T], mask [B, T]
-    q = self.rotated(q, cos, sin)
-    k = torch.cat([past_k, self.rotated(k, cos, sin)], 2)
-    v = torch.cat([past_v, v], 2)
-    a = torch.scaled_dot_product_attention(q, k, v, p["visible"], 0.0, False, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
-    if "mask" in p:
-      a = a.masked_fill((p["mask"] == 0).unsqueeze(1).unsqueeze(3), 0.0)
-    return [a, k, v]
 
   def nothing(self, tokens: Tensor) -> Tensor:
     # [B, K, T, D] -> [B, K, 0, D]
