@@ -110,7 +110,7 @@ public final class FusedAttention implements AutoCloseable {
         try (LinearAttention layer = new LinearAttention(spec, CHECKED_SHAPE, chunk);
                 FusedAttention kernel = of(layer, device, DType.BF16).orElseThrow();
                 KernelCheck check = new KernelCheck(layer, 2, CHECKED_LENGTH, device, DType.BF16)) {
-            return KernelCheck.describe(preset, check.errors(kernel, check.leaves()));
+            return KernelCheck.describe(preset, check.distances(kernel, check.leaves()));
         }
     }
 

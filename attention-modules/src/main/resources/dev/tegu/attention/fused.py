@@ -109,9 +109,9 @@
       if d.numel() > 0:
         if i == 3 or i == 4:
           K = outputs[i].size(1)
-          d = d.reshape([d.size(0), K, d.size(1) // K, d.size(2), d.size(3)])
-          if d.size(2) > 1:
-            d = self.wide(d).sum([2])
+          if K < d.size(1):
+            # half precision is summed in float32
+            d = d.reshape([d.size(0), K, d.size(1) // K, d.size(2), d.size(3)]).sum([2])
         elif i > 5:
           d = d.sum([0])
       sums.append(d)

@@ -24,8 +24,8 @@ class FusedKernelTest {
         Device device = Engines.device("auto");
         assumeTrue(device.isGpu(), "there is no CUDA device");
 
-        variant.errors(device)
-                .forEach((length, errors) -> KernelCheck.describe("T" + length, errors));
+        variant.distances(device)
+                .forEach((length, found) -> KernelCheck.describe("T" + length, found));
     }
 
     @Test

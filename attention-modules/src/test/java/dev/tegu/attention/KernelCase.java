@@ -41,6 +41,7 @@ record KernelCase(String method, int window, AttentionShape shape, DType type, b
                         "{combine: sum, gate: {kind: constant}}",
                         "{combine: sum, linear_scope: none, window: {size: 33, sinks: 16}}")) {
             all.add(new KernelCase(method, 0, SHARED, DType.BF16, true));
+            all.add(new KernelCase(method, 0, OWN, DType.F16, true));
         }
         return all;
     }
@@ -48,11 +49,11 @@ record KernelCase(String method, int window, AttentionShape shape, DType type, b
     /**
      * Runs the kernel and the script.
      *
-     * @return relative errors by length and name
+     * @return distances by length and name
      */
-    Map<Integer, Map<String, Double>> errors(Device device) {
+    Map<Integer, Map<String, KernelCheck.Distance>> distances(Device device) {
         AttentionSpec spec = AttentionCase.spec(method, window);
-        Map<Integer, Map<String, Double>> errors = new LinkedHashMap<>();
+        Map<Integer, Map<String, KernelCheck.Distance>> distances = new LinkedHashMap<>();
         try (LinearAttention layer = new LinearAttention(spec, shape, 64);
                 FusedAttention kernel =
                         FusedAttention.of(layer, device, type)
@@ -64,11 +65,11 @@ record KernelCase(String method, int window, AttentionShape shape, DType type, b
                     if (!ofInputs) {
                         wanted.removeAll(Set.of("q", "k", "v"));
                     }
-                    errors.put(length, check.errors(kernel, wanted));
+                    distances.put(length, check.distances(kernel, wanted));
                 }
             }
         }
-        return errors;
+        return distances;
     }
 
     /** Why the kernel does not run there; empty where it does. */

@@ -22,10 +22,11 @@ public final class KernelTable {
         for (KernelCase variant : KernelCase.all()) {
             long start = System.nanoTime();
             try {
-                Map<Integer, Map<String, Double>> errors = variant.errors(device);
+                Map<Integer, Map<String, KernelCheck.Distance>> found = variant.distances(device);
                 System.out.printf(
                         "%s (%d s)%n", variant, (System.nanoTime() - start) / 1_000_000_000);
-                for (Map.Entry<Integer, Map<String, Double>> entry : errors.entrySet()) {
+                for (Map.Entry<Integer, Map<String, KernelCheck.Distance>> entry :
+                        found.entrySet()) {
                     wrong += print(entry.getKey(), entry.getValue());
                 }
             } catch (RuntimeException e) {
@@ -38,20 +39,21 @@ public final class KernelTable {
     }
 
     /** One line; 1 if something in it is wrong. */
-    private static int print(int length, Map<String, Double> errors) {
-        // NaN is the largest number of a comparator
-        Map.Entry<String, Double> worst =
-                errors.entrySet().stream()
-                        .max(Comparator.comparingDouble(Map.Entry::getValue))
-                        .orElseThrow();
-        boolean right = worst.getValue() <= KernelCheck.TOLERANCE;
-        System.out.printf(
-                "  T %4d  output %.1e  worst %.1e %s%s%n",
-                length,
-                errors.get("output"),
-                worst.getValue(),
-                worst.getKey(),
-                right ? "" : "  WRONG: " + errors);
-        return right ? 0 : 1;
+    private static int print(int length, Map<String, KernelCheck.Distance> found) {
+        String text;
+        int wrong = 0;
+        try {
+            KernelCheck.describe("", found);
+            Map.Entry<String, KernelCheck.Distance> worst =
+                    found.entrySet().stream()
+                            .max(Comparator.comparingDouble(e -> e.getValue().error()))
+                            .orElseThrow();
+            text = "worst %.1e %s".formatted(worst.getValue().error(), worst.getKey());
+        } catch (IllegalStateException e) {
+            text = "WRONG " + e.getMessage();
+            wrong = 1;
+        }
+        System.out.printf("  T %4d  output %.1e  %s%n", length, found.get("output").error(), text);
+        return wrong;
     }
 }

@@ -41,10 +41,16 @@ final class SharedLibrary {
                 Map<String, Integer> options = Map.of(Library.OPTION_OPEN_FLAGS, LAZY);
                 return new SharedLibrary(NativeLibrary.getInstance(name, options));
             } catch (LinkageError e) {
-                reasons.add("`" + name + "` (" + String.valueOf(e.getMessage()).strip() + ")");
+                reasons.add(reason(e));
             }
         }
-        throw new CudaException("cannot be loaded: " + String.join(", ", reasons));
+        throw new CudaException("cannot be loaded: " + String.join("; ", reasons));
+    }
+
+    /** The loader's own line, which names the file; JNA puts one before it and many after. */
+    private static String reason(LinkageError failure) {
+        List<String> lines = String.valueOf(failure.getMessage()).lines().toList();
+        return lines.size() > 1 ? lines.get(1).strip() : lines.get(0);
     }
 
     /**
