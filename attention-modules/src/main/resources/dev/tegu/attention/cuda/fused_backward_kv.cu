@@ -210,7 +210,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_kv(
     }
     add_weighted<F, WIDE_F>(key_far, weights, s.linear.q);
     float dot[2];
-    features_backward(dzk, zk, key_far, tile * C, T, dot);
+    features_backward(dzk, k_rows, key_far, tile * C, T, dot);
 
     float keep = 1.0f;
 #if GATED

@@ -1,18 +1,22 @@
 // The fused attention kernels, part 5 of 6: backward, what goes forward in time. See docs/kernels.md.
 //
-// The gradients of queries, of the mix and of the sinks need the state before each tile, which is made again.
+// The gradients of queries, of the mix and of the sinks. They need the state before each tile, which is made again.
+// For each tile: the window's sums, the linear branch with its gradient, then the window's gradient, which a shared
+// denominator lets depend on the linear branch's sums.
 
 struct QueriesShared {
   elem dy[C * WIDE_D];
   float sums[THREADS / 32];
-  LinearTile linear;
   union {
     struct {
       elem q[C * WIDE_D];
       elem k[C * WIDE_D];
       elem v[C * WIDE_D];
     } window;
-    elem q[C * WIDE_F];  // features
+    struct {
+      elem q[C * WIDE_F];
+      LinearTile tile;
+    } linear;
   };
 };
 static_assert(sizeof(QueriesShared) <= SHARED_BYTES, "shared memory");
@@ -43,6 +47,59 @@ __device__ __forceinline__ void window_tile(
 }
 #endif
 
+#if LINEAR
+// Of the warp's rows: far, dy times the state [16, F], and dots, dy.v [16, 64]. Where the branch is normalised also
+// the branch's part of dy.y and its denominator, of the lane's two rows, not divided: from these rather than from y,
+// which is rounded, since dy.v - dy.y is a small difference where one key has nearly all the weight.
+__device__ __forceinline__ void linear_dots(
+    const QueriesShared &s, float (&far)[F / 8][4], float (&dots)[C / 8][4], float (&dot)[2], float (&den)[2]) {
+  const elem *dy = s.dy + warp() * 16 * WIDE_D;
+  clear(dots);
+  add_rows_by_rows<C, D, WIDE_D>(dots, dy, s.linear.tile.v);
+#if NORMALIZED
+  const elem *q = s.linear.q + warp() * 16 * WIDE_F;
+  float near_dot[2] = {0.0f, 0.0f};
+  float near_den[2] = {0.0f, 0.0f};
+  float weights[C / 8][4];
+  clear(weights);
+  add_rows_by_rows<C, F, WIDE_F>(weights, q, s.linear.tile.k);
+#pragma unroll
+  for (int n = 0; n < C / 8; n++) {
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      int row = warp() * 16 + group() + e / 2 * 8;
+      float x = weights[n][e] * decay(s.linear.tile.gates, row, n * 8 + place() * 2 + e % 2);
+      near_dot[e / 2] += x * dots[n][e];
+      near_den[e / 2] += x;
+    }
+  }
+#endif
+  clear(far);
+  add_rows_by_rows<F, D, WIDE_D>(far, dy, s.linear.tile.state);
+#if NORMALIZED
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    int row = group() + half * 8;
+    float far_dot = 0.0f;
+    float far_den = 0.0f;
+#pragma unroll
+    for (int n = 0; n < F / 8; n++) {
+      int f = n * 8 + place() * 2;
+      float2 pair = unpack(*(const unsigned *)(q + row * WIDE_F + f));
+      far_dot += pair.x * far[n][half * 2] + pair.y * far[n][half * 2 + 1];
+      far_den += pair.x * s.linear.tile.key_sum[f] + pair.y * s.linear.tile.key_sum[f + 1];
+    }
+    float lived = 1.0f;
+#if GATED
+    lived = exp2_of(s.linear.tile.gates[warp() * 16 + row]);
+#endif
+    dot[half] = row_sum(near_dot[half] + far_dot * lived);
+    den[half] = row_sum(near_den[half] + far_den * lived);
+  }
+#endif
+}
+#endif
+
 // The sum of one number a thread over the block, in every thread.
 __device__ __forceinline__ float block_sum(float *sums, float x) {
 #pragma unroll
@@ -62,9 +119,10 @@ __device__ __forceinline__ float block_sum(float *sums, float x) {
   return sum;
 }
 
+// Of the outputs y none is read: what the gradient asks of it is summed again.
 extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
     const float *zq, const float *zk, const elem *qw, const elem *kw, const elem *v, const float *g, const float *mix,
-    const float *sinks, const elem *y, const Saved *saved, const elem *dy, Rows *rows, float *dzq, elem *dqw,
+    const float *sinks, const elem *, const Saved *saved, const elem *dy, Rows *rows, float *dzq, elem *dqw,
     float *dmix, float *dsinks, int B, int H, int K, int T) {
   extern __shared__ uint4 memory[];
   QueriesShared &s = *(QueriesShared *)memory;
@@ -78,29 +136,26 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
   v += kv_head * T * D;
   g += head * T;
   sinks += h * SINKS;
-  y += head * T * D;
   saved += head * T;
   dy += head * T * D;
   rows += head * T;
   dzq += head * T * D;
   dqw += head * T * D;
-  const float weight = WINDOW > 0 && (LINEAR || COMBINE == 1) ? mix[h] : 1.0f;
+  [[maybe_unused]] const float weight = WINDOW > 0 && (LINEAR || COMBINE == 1) ? mix[h] : 1.0f;
 #if LINEAR
   const float far_weight = SHARED && AFFINE ? 1.0f - weight : 1.0f;
-#endif
-
-#if LINEAR
   State state;
   clear(state);
   float key_sum = 0.0f;
 #endif
 #if WINDOW > 0
   float mix_sum = 0.0f;
-  float sink_sums[SINKS + 1] = {};  // the last one for no sinks
+#endif
+#if SINKS > 0
+  float sink_sums[SINKS] = {};
 #endif
   for (int tile = 0; tile * C < T; tile++) {
     prefetch_tile(v, D, (tile + 1) * C, T);
-    prefetch_tile(y, D, (tile + 1) * C, T);
     prefetch_tile(dy, D, (tile + 1) * C, T);
 #if WINDOW > 0
     prefetch_tile(qw, D, (tile + 1) * C, T);
@@ -115,53 +170,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       int t = tile * C + warp() * 16 + group() + half * 8;
-      row[half] = Saved{0.0f, 0.0f, 0.0f, 0.0f};
-      float sum = 0.0f;
-      if (t < T) {
-        row[half] = saved[t];
-#pragma unroll
-        for (int n = 0; n < D / 8; n++) {
-          long long at = (long long)t * D + n * 8 + place() * 2;
-          float2 a = unpack(*(const unsigned *)(y + at));
-          float2 b = unpack(*(const unsigned *)(dy + at));
-          sum += a.x * b.x + a.y * b.y;
-        }
-      }
-      sum = row_sum(sum);
-      made[half] = Rows{sum, 0.0f, NORMALIZED ? sum : 0.0f, 0.0f};
+      row[half] = t < T ? saved[t] : Saved{0.0f, 0.0f, 0.0f, 0.0f};
+      made[half] = Rows{0.0f, 0.0f, 0.0f, 0.0f};
     }
     __syncthreads();
     load_tile(s.dy, dy, tile * C, T);
-#if LINEAR
-    load_linear_tile(s.linear, zk, v, g, tile, T, state, key_sum);
-    __syncthreads();
-#endif
-#if SHARED
-    // the linear branch's part of dy.y: y itself is rounded, and what a larger share of the window would do to it is
-    // a small difference
-    float far_dot[2] = {0.0f, 0.0f};
-    float far_den[2];
-    {
-      Projected query;
-      read_projected(query, zq, tile * C, T);
-      store_features(s.q, query, tile * C, T);
-      __syncthreads();
-      float num[D / 8][4];
-      linear_rows(s.linear, s.q + warp() * 16 * WIDE_F, num, far_den);
-#pragma unroll
-      for (int n = 0; n < D / 8; n++) {
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-          int at = (warp() * 16 + group() + half * 8) * WIDE_D + n * 8 + place() * 2;
-          float2 pair = unpack(*(const unsigned *)(s.dy + at));
-          far_dot[half] += pair.x * num[n][half * 2] + pair.y * num[n][half * 2 + 1];
-        }
-      }
-      far_dot[0] = row_sum(far_dot[0]);
-      far_dot[1] = row_sum(far_dot[1]);
-      __syncthreads();
-    }
-#endif
 
 #if WINDOW > 0
     load_tile(s.window.q, qw, tile * C, T);
@@ -181,43 +194,98 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
         }
       }
     }
-    float near_scale[2];
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       sums[half] = row_sum(sums[half]);
       total[half] = row_sum(total[half]);
-      near_scale[half] = weight * row[half].near;
-      float sink_weights[SINKS + 1];
 #pragma unroll
       for (int i = 0; i < SINKS; i++) {
-        sink_weights[i] = exp2_of(sinks[i] * LOG2_E - row[half].top);
-        total[half] += sink_weights[i];
+        total[half] += exp2_of(sinks[i] * LOG2_E - row[half].top);
       }
+    }
+#endif
+
+#if LINEAR
+    Projected query_z;
+    read_projected(query_z, zq, tile * C, T);
+    __syncthreads();
+    load_linear_tile(s.linear.tile, zk, v, g, tile, T, state, key_sum);
+    store_features(s.linear.q, query_z, tile * C, T);
+    __syncthreads();
+    float query_far[F / 8][4];  // gradient of the features
+    float weights_far[C / 8][4];
+    float far_dot[2] = {0.0f, 0.0f};
+    float far_den[2] = {0.0f, 0.0f};
+    linear_dots(s, query_far, weights_far, far_dot, far_den);
+#endif
+
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
 #if SHARED
       // the largest score is subtracted from the window's alone: its gradient, and with it the mix's, is that of
       // making the window's weights larger
       float larger = (sums[half] * far_den[half] - far_dot[half] * total[half]) * row[half].near;
-      made[half].near = near_scale[half] * sums[half] + far_weight * row[half].far * far_dot[half];
+      made[half].near = weight * row[half].near * sums[half] + far_weight * row[half].far * far_dot[half];
       made[half].far = made[half].near;
-      made[half].top = -near_scale[half] * far_weight * larger;
+      made[half].top = -weight * row[half].near * far_weight * larger;
       mix_sum += place() == 0 ? larger * row[half].near : 0.0f;
 #else
+#if WINDOW > 0
       made[half].near = sums[half] * row[half].near;
-      if (LINEAR && NORMALIZED) {
-        made[half].far -= weight * made[half].near;
-      }
       if (COMBINE == 1) {
         mix_sum += place() == 0 ? made[half].near : 0.0f;
       }
 #endif
+#if LINEAR
+      made[half].far = far_dot[half] * row[half].far;
+#endif
+#endif
+#if SINKS > 0
 #pragma unroll
       for (int i = 0; i < SINKS; i++) {
-        float x = -near_scale[half] * sink_weights[i] * made[half].near;
+        float x = exp2_of(sinks[i] * LOG2_E - row[half].top);
+        x *= -weight * row[half].near * made[half].near;
         x += SHARED && row[half].nearest == FIRST_SINK - i ? made[half].top : 0.0f;
         sink_sums[i] += place() == 0 ? x : 0.0f;
       }
+#endif
     }
-#if INPUT_GRADS
+
+#if LINEAR
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      int in_tile = warp() * 16 + group() + half * 8;
+      float scale = far_weight * row[half].far;
+      float lived = scale;
+#if GATED
+      lived *= exp2_of(s.linear.tile.gates[in_tile]);
+#endif
+#pragma unroll
+      for (int e = half * 2; e < half * 2 + 2; e++) {
+#pragma unroll
+        for (int n = 0; n < F / 8; n++) {
+          query_far[n][e] -= made[half].far * s.linear.tile.key_sum[n * 8 + place() * 2 + e % 2];
+          query_far[n][e] *= lived;
+        }
+#pragma unroll
+        for (int n = 0; n < C / 8; n++) {
+          float x = (weights_far[n][e] - made[half].far) * scale;
+          weights_far[n][e] = x * decay(s.linear.tile.gates, in_tile, n * 8 + place() * 2 + e % 2);
+        }
+      }
+    }
+    add_weighted<F, WIDE_F>(query_far, weights_far, s.linear.tile.k);
+    float dot[2];
+    features_backward(dzq, s.linear.q + warp() * 16 * WIDE_F, query_far, tile * C, T, dot);
+    made[0].gate = dot[0];
+    made[1].gate = dot[1];
+
+    add_linear_tile(s.linear.tile, state, key_sum);
+#endif
+
+#if WINDOW > 0 && INPUT_GRADS
+    __syncthreads();
+    load_tile(s.window.q, qw, tile * C, T);
     float query[D / 8][4];
     clear(query);
     for (int at = tile; at >= 0 && tile * C - (at * C + C - 1) < WINDOW; at--) {
@@ -226,7 +294,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
       for (int n = 0; n < C / 8; n++) {
 #pragma unroll
         for (int e = 0; e < 4; e++) {
-          float x = near_scale[e / 2] * weights[n][e] * (dots[n][e] - made[e / 2].near);
+          float x = weight * row[e / 2].near * weights[n][e] * (dots[n][e] - made[e / 2].near);
 #if SHARED
           int distance = (tile - at) * C + warp() * 16 + group() + e / 2 * 8 - n * 8 - place() * 2 - e % 2;
           x += row[e / 2].nearest == (float)distance ? made[e / 2].top : 0.0f;
@@ -237,46 +305,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
       add_weighted<D, WIDE_D>(query, weights, s.window.k);
     }
     store_rows(dqw, query, rsqrtf((float)D), tile * C, T);
-#endif
-#endif
-
-#if LINEAR
-    const elem *dy_rows = s.dy + warp() * 16 * WIDE_D;
-    float query_far[F / 8][4];  // gradient of the features
-    clear(query_far);
-    add_rows_by_rows<F, D, WIDE_D>(query_far, dy_rows, s.linear.state);
-    float weights_far[C / 8][4];
-    clear(weights_far);
-    add_rows_by_rows<C, D, WIDE_D>(weights_far, dy_rows, s.linear.v);
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      int in_tile = warp() * 16 + group() + half * 8;
-      float scale = far_weight * row[half].far;
-      float lived = scale;
-#if GATED
-      lived *= exp2_of(s.linear.gates[in_tile]);
-#endif
-#pragma unroll
-      for (int e = half * 2; e < half * 2 + 2; e++) {
-#pragma unroll
-        for (int n = 0; n < F / 8; n++) {
-          query_far[n][e] -= made[half].far * s.linear.key_sum[n * 8 + place() * 2 + e % 2];
-          query_far[n][e] *= lived;
-        }
-#pragma unroll
-        for (int n = 0; n < C / 8; n++) {
-          float x = (weights_far[n][e] - made[half].far) * scale;
-          weights_far[n][e] = x * decay(s.linear.gates, in_tile, n * 8 + place() * 2 + e % 2);
-        }
-      }
-    }
-    add_weighted<F, WIDE_F>(query_far, weights_far, s.linear.k);
-    float dot[2] = {0.0f, 0.0f};
-    features_backward(dzq, zq, query_far, tile * C, T, dot);
-    made[0].gate = dot[0];
-    made[1].gate = dot[1];
-
-    add_linear_tile(s.linear, state, key_sum);
 #endif
 
 #pragma unroll
@@ -293,6 +321,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
   if (threadIdx.x == 0) {
     dmix[head] = mix_sum;
   }
+#endif
+#if SINKS > 0
 #pragma unroll
   for (int i = 0; i < SINKS; i++) {
     float sum = block_sum(s.sums, sink_sums[i]);

@@ -109,6 +109,49 @@ __device__ __forceinline__ void window_forward(
 }
 #endif
 
+#if LINEAR
+// The linear branch: num [16, D] of a warp's rows and den of the lane's two, not divided; q: the features of the warp's queries.
+__device__ __forceinline__ void linear_rows(
+    const LinearTile &s, const elem *q, float (&num)[D / 8][4], float (&den)[2]) {
+  clear(num);
+  add_rows<D, F, WIDE_F, WIDE_D>(num, q, s.state);
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    int row = group() + half * 8;
+    den[half] = 0.0f;
+#pragma unroll
+    for (int f = 0; f < F; f += 8) {
+      float2 pair = unpack(*(const unsigned *)(q + row * WIDE_F + f + place() * 2));
+      den[half] += pair.x * s.key_sum[f + place() * 2] + pair.y * s.key_sum[f + place() * 2 + 1];
+    }
+#if GATED
+    float lived = exp2_of(s.gates[warp() * 16 + row]);
+    den[half] *= lived;
+#pragma unroll
+    for (int n = 0; n < D / 8; n++) {
+      num[n][half * 2] *= lived;
+      num[n][half * 2 + 1] *= lived;
+    }
+#endif
+  }
+  float weights[C / 8][4];
+  clear(weights);
+  add_rows_by_rows<C, F, WIDE_F>(weights, q, s.k);
+#pragma unroll
+  for (int n = 0; n < C / 8; n++) {
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+      int row = warp() * 16 + group() + e / 2 * 8;
+      weights[n][e] *= decay(s.gates, row, n * 8 + place() * 2 + e % 2);
+      den[e / 2] += weights[n][e];
+    }
+  }
+  add_weighted<D, WIDE_D>(num, weights, s.v);
+  den[0] = row_sum(den[0]);
+  den[1] = row_sum(den[1]);
+}
+#endif
+
 // y [B, H, T, D]: both branches and what combines them. The arguments of all kernels are in docs/kernels.md.
 extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_forward(
     const float *zq, const float *zk, const elem *qw, const elem *kw, const elem *v, const float *g, const float *mix,

@@ -50,19 +50,21 @@ __device__ __forceinline__ unsigned shared_address(const elem *at) {
   return address;
 }
 
-// Four 8 x 8 matrices from shared memory; volatile, so that no barrier is crossed. Lane i gives the address of row i % 8 of matrix i / 8 and gets the numbers
+// Four 8 x 8 matrices from shared memory. Lane i gives the address of row i % 8 of matrix i / 8 and gets the numbers
 // (g, 2 p) and (g, 2 p + 1) of each.
 __device__ __forceinline__ void load_matrices(unsigned (&x)[4], const elem *row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-               : "r"(shared_address(row)));
+               : "r"(shared_address(row))
+               : "memory");
 }
 
 // The same with each matrix transposed: numbers (2 p, g) and (2 p + 1, g).
 __device__ __forceinline__ void load_transposed(unsigned (&x)[4], const elem *row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
-               : "r"(shared_address(row)));
+               : "r"(shared_address(row))
+               : "memory");
 }
 
 // c += a b, the products summed in float32.

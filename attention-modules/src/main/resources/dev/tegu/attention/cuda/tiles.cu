@@ -17,7 +17,7 @@ constexpr int F = 2 * D;        // features of a head
 constexpr int WIDE_D = D + 8;   // numbers from row to row of a tile: 8 more, so that the eight rows of a matrix lie in
 constexpr int WIDE_F = F + 8;   // different banks
 constexpr int THREADS = 128;
-constexpr int SHARED_BYTES = 84992;
+constexpr int SHARED_BYTES = 75776;
 
 static_assert(D % 32 == 0 && D <= 64, "HEAD_DIM: a state of 2 D x D float32 must fit in the registers of 128 threads");
 static_assert(SINKS >= 0 && SINKS <= 16 && (WINDOW > 0 || SINKS == 0), "SINKS");
@@ -42,9 +42,21 @@ struct alignas(16) Rows {
 };
 
 __device__ __forceinline__ int lane() { return threadIdx.x % 32; }
-__device__ __forceinline__ int group() { return threadIdx.x % 32 / 4; }
-__device__ __forceinline__ int place() { return threadIdx.x % 4; }
 __device__ __forceinline__ int warp() { return threadIdx.x / 32; }
+
+// Opaque: what a mask of a tile asks of these two is the same for every tile, and the compiler would work all of it
+// out before the first one and keep it, in registers that the state needs.
+__device__ __forceinline__ int group() {
+  int x = threadIdx.x % 32 / 4;
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
+__device__ __forceinline__ int place() {
+  int x = threadIdx.x % 4;
+  asm volatile("" : "+r"(x));
+  return x;
+}
 
 // Sum and maximum over the four lanes that share a row.
 __device__ __forceinline__ float row_sum(float x) {
@@ -202,51 +214,35 @@ __device__ __forceinline__ void store_features(elem *tile, const Projected &z, i
   }
 }
 
-// From the gradient of a warp's features, c [16, F], to that of z, rows first .. of [T, D]. With gates, also each
-// row's features times their gradient.
+// From the gradient of a warp's features, c [16, F], to that of z, rows first .. of [T, D]; f: the features, as the
+// products take them. Gives each row's features times their gradient.
 __device__ __forceinline__ void features_backward(
-    float *dz, const float *z, const float (&c)[F / 8][4], int first, int T, float (&dot)[2]) {
-  Projected x;
-  read_projected(x, z, first, T);
+    float *dz, const elem *f, const float (&c)[F / 8][4], int first, int T, float (&dot)[2]) {
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    int t = first + warp() * 16 + group() + half * 8;
-    bool token = is_token(first, half, T);
-    float up[D / 8][2];
-    float down[D / 8][2];
-    features(x[half], token, up, down);
+    const elem *row = f + (group() + half * 8) * WIDE_F + place() * 2;
     float up_dot = 0.0f;
     float down_dot = 0.0f;
 #pragma unroll
     for (int n = 0; n < D / 8; n++) {
-#pragma unroll
-      for (int e = 0; e < 2; e++) {
-        up_dot += up[n][e] * c[n][half * 2 + e];
-        down_dot += down[n][e] * c[D / 8 + n][half * 2 + e];
-      }
+      float2 up = unpack(*(const unsigned *)(row + n * 8));
+      float2 down = unpack(*(const unsigned *)(row + D + n * 8));
+      up_dot += up.x * c[n][half * 2] + up.y * c[n][half * 2 + 1];
+      down_dot += down.x * c[D / 8 + n][half * 2] + down.y * c[D / 8 + n][half * 2 + 1];
     }
     up_dot = row_sum(up_dot);
     down_dot = row_sum(down_dot);
-#if GATED
-    // with the features as the products take them: those of a query and a key in one tile then are the same number in
-    // the query's sum and in the key's, and cancel where they should
-    float sum = 0.0f;
-#pragma unroll
-    for (int n = 0; n < D / 8; n++) {
-      float2 rounded = unpack(pack(up[n][0], up[n][1]));
-      sum += rounded.x * c[n][half * 2] + rounded.y * c[n][half * 2 + 1];
-      rounded = unpack(pack(down[n][0], down[n][1]));
-      sum += rounded.x * c[D / 8 + n][half * 2] + rounded.y * c[D / 8 + n][half * 2 + 1];
-    }
-    dot[half] = row_sum(sum);
-#endif
-    if (token) {
+    dot[half] = up_dot + down_dot;
+    if (is_token(first, half, T)) {
+      float *to = dz + (long long)(first + warp() * 16 + group() + half * 8) * D + place() * 2;
 #pragma unroll
       for (int n = 0; n < D / 8; n++) {
+        float2 up = unpack(*(const unsigned *)(row + n * 8));
+        float2 down = unpack(*(const unsigned *)(row + D + n * 8));
         float2 x;
-        x.x = up[n][0] * (c[n][half * 2] - up_dot) - down[n][0] * (c[D / 8 + n][half * 2] - down_dot);
-        x.y = up[n][1] * (c[n][half * 2 + 1] - up_dot) - down[n][1] * (c[D / 8 + n][half * 2 + 1] - down_dot);
-        *(float2 *)(dz + (long long)t * D + n * 8 + place() * 2) = x;
+        x.x = up.x * (c[n][half * 2] - up_dot) - down.x * (c[D / 8 + n][half * 2] - down_dot);
+        x.y = up.y * (c[n][half * 2 + 1] - up_dot) - down.y * (c[D / 8 + n][half * 2 + 1] - down_dot);
+        *(float2 *)(to + n * 8) = x;
       }
     }
   }
