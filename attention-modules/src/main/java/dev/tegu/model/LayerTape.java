@@ -95,25 +95,18 @@ public final class LayerTape {
         }
 
         private Parts split(NDManager owner) {
-            NDList before =
-                    recorded("before_attention", owner, new TorchScript.Arguments(), hidden);
+            NDList before = recorded("before_attention", owner, hidden);
             if (attended.isEmpty()) {
                 attended = Optional.of(attend(projected(before), places));
                 attended.get().output().attach(scope);
                 new NDList(attended.get().saved()).attach(scope);
             }
-            NDList after =
-                    recorded(
-                            "after_attention",
-                            owner,
-                            new TorchScript.Arguments(),
-                            hidden,
-                            attended.get().output());
+            NDList after = recorded("after_attention", owner, hidden, attended.get().output());
             return new Parts(before, after);
         }
 
-        private NDList recorded(
-                String method, NDManager owner, TorchScript.Arguments arguments, NDArray... given) {
+        private NDList recorded(String method, NDManager owner, NDArray... given) {
+            TorchScript.Arguments arguments = new TorchScript.Arguments();
             for (NDArray array : given) {
                 arguments.add(array);
             }
@@ -260,16 +253,14 @@ public final class LayerTape {
             trained.add(scope.zeros(new Shape(1)));
             sums.add(scope.zeros(new Shape(1)));
             NDList found =
-                    GradMode.on(
-                            () ->
-                                    script.call(
-                                            "tape_back",
-                                            new TorchScript.Arguments()
-                                                    .add("outputs", outputs)
-                                                    .add("given", given)
-                                                    .add("leaves", leaves)
-                                                    .add("trained", trained)
-                                                    .add("sums", sums)));
+                    script.call(
+                            "tape_back",
+                            new TorchScript.Arguments()
+                                    .add("outputs", outputs)
+                                    .add("given", given)
+                                    .add("leaves", leaves)
+                                    .add("trained", trained)
+                                    .add("sums", sums));
             found.attach(given.get(0).getManager());
             return found;
         }

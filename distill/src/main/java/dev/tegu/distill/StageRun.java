@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.Set;
 
 /**
  * A stage that is being trained: its parameters, what AdamW and the measurements remember of them,
@@ -169,78 +170,85 @@ final class StageRun implements AutoCloseable {
     Optional<Taken> step(long step, boolean told) throws IOException {
         validationLoss = OptionalDouble.empty();
         try (NDManager scope = manager.newSubManager()) {
-            StepContext context = begin(step);
-            List<BatchLosses> all = backward(scope, context);
-            NDArray norms = optimizer.norms(scope, context.lossScale());
-            double rate = schedule.at(step);
-            if (waits) {
-                refuseNonFinite(norms, context);
-            } else {
-                NDArray live = health.note(scope, step, all, norms);
-                update(norms, live, rate / settings.learningRate(), context);
+            Computed found = compute(scope, step);
+            if (!waits) {
+                update(found, health.note(scope, step, found.losses(), found.norms()));
                 begun = step + 1;
+            } else if (isFit(found)) {
+                update(found, scope.ones(new Shape(1)));
             }
             if (!told) {
                 return Optional.empty();
             }
             settle();
-            Losses losses = Losses.mean(all.stream().map(BatchLosses::read).toList());
-            return Optional.of(new Taken(losses, reported(rate), largest(norms.toFloatArray())));
+            List<Losses> losses = found.losses().stream().map(BatchLosses::read).toList();
+            double norm = largest(found.norms().toFloatArray());
+            return Optional.of(new Taken(Losses.mean(losses), reported(schedule.at(step)), norm));
         }
-    }
-
-    /** Where a step stands; what libtorch draws inside of it follows from its number. */
-    private StepContext begin(long step) {
-        manager.getEngine().setRandomSeed((int) (seed * 31 + step));
-        float scale = lossScale.map(LossScale::factor).orElse(1f);
-        return new StepContext(seed, step, schedule.totalSteps(), 0, scale, measurements.stopped());
-    }
-
-    /** Computes the gradients of a step's batches. */
-    private List<BatchLosses> backward(NDManager scope, StepContext context) throws IOException {
-        List<BatchLosses> all = new ArrayList<>();
-        for (int i = 0; i < settings.gradientAccumulationSteps(); i++) {
-            try (NDManager inner = scope.newSubManager()) {
-                TrainingBatch batch = batch(inner, context.step(), i);
-                BatchLosses losses = objective.backward(batch, context.withMicroBatch(i));
-                if (waits) {
-                    Losses read = losses.read();
-                    if (!Double.isFinite(read.total())) {
-                        throw failed("loss", read.total(), context.step(), place(read, batch));
-                    }
-                }
-                all.add(losses.attach(scope));
-            }
-        }
-        return all;
     }
 
     /**
-     * Takes the step if its gradients are finite, and leaves it out if a smaller scale may help.
+     * What a step goes by.
+     *
+     * @param losses of its batches
+     * @param norms of {@link AdamW#norms}
      */
-    private void refuseNonFinite(NDArray norms, StepContext context) throws IOException {
-        float[] values = norms.toFloatArray();
-        Optional<Integer> overflow = firstNonFinite(values);
-        if (overflow.isEmpty()) {
-            NDArray live = norms.getManager().ones(new Shape(1));
-            update(norms, live, schedule.at(context.step()) / settings.learningRate(), context);
-        } else if (lossScale.isPresent() && lossScale.get().canShrink()) {
-            optimizer.discardGradients();
-            lossScale = lossScale.map(LossScale::afterOverflow);
-        } else {
-            int group = overflow.get();
-            String name =
-                    optimizer.nonFinite().stream().findFirst().orElse(groups.get(group).name());
-            throw failed("gradient norm", values[group], context.step(), Optional.of(name));
+    private record Computed(StepContext context, List<BatchLosses> losses, NDArray norms) {}
+
+    /** Computes a step's losses and gradients, and waits for nothing. */
+    private Computed compute(NDManager scope, long step) {
+        // What libtorch draws inside a step (dropout) follows from the step's number.
+        manager.getEngine().setRandomSeed((int) (seed * 31 + step));
+        Set<String> stopped = measurements.stopped();
+        float scale = lossScale.map(LossScale::factor).orElse(1f);
+        StepContext context = new StepContext(seed, step, schedule.totalSteps(), 0, scale, stopped);
+        List<BatchLosses> all = new ArrayList<>();
+        for (int i = 0; i < settings.gradientAccumulationSteps(); i++) {
+            try (NDManager inner = scope.newSubManager()) {
+                TrainingBatch batch = batch(inner, step, i);
+                all.add(objective.backward(batch, context.withMicroBatch(i)).attach(scope));
+            }
         }
+        return new Computed(context, all, optimizer.norms(scope, scale));
     }
 
-    private void update(NDArray norms, NDArray live, double rate, StepContext context) {
+    /**
+     * Looks at a step's numbers.
+     *
+     * @return whether it may be taken; not, where a smaller loss scale may help
+     * @throws NonFiniteException where nothing helps
+     */
+    private boolean isFit(Computed found) throws IOException {
+        long step = found.context().step();
+        for (int i = 0; i < found.losses().size(); i++) {
+            Losses losses = found.losses().get(i).read();
+            if (!Double.isFinite(losses.total())) {
+                throw failed("loss", losses.total(), step, place(losses, step, i));
+            }
+        }
+        float[] norms = found.norms().toFloatArray();
+        Optional<Integer> overflow = firstNonFinite(norms);
+        if (overflow.isEmpty()) {
+            return true;
+        }
+        if (lossScale.isPresent() && lossScale.get().canShrink()) {
+            optimizer.discardGradients();
+            lossScale = lossScale.map(LossScale::afterOverflow);
+            return false;
+        }
+        int group = overflow.get();
+        String name = optimizer.nonFinite().stream().findFirst().orElse(groups.get(group).name());
+        throw failed("gradient norm", norms[group], step, Optional.of(name));
+    }
+
+    private void update(Computed found, NDArray live) {
+        StepContext context = found.context();
+        double rate = schedule.at(context.step()) / settings.learningRate();
         for (int i = 0; i < groups.size(); i++) {
             String name = groups.get(i).name();
             if (!context.stopped().contains(name)) {
                 double own = rate * measurements.rate(name);
-                optimizer.step(i, updates, own, norms, live, context.lossScale());
+                optimizer.step(i, updates, own, found.norms(), live, context.lossScale());
             }
         }
         updates++;
@@ -257,12 +265,13 @@ final class StageRun implements AutoCloseable {
         if (bad.isEmpty()) {
             return;
         }
-        // No step from that one on has changed anything: taken again, looking at every number, it
-        // fails as it did.
+        // No step from that one on has changed anything: computed again, it says what was wrong.
         long step = bad.getAsLong();
         updates -= begun - step;
         waits = true;
-        step(step, false);
+        try (NDManager scope = manager.newSubManager()) {
+            isFit(compute(scope, step));
+        }
         throw failed("loss or a gradient", Double.NaN, step, Optional.empty());
     }
 
@@ -284,16 +293,18 @@ final class StageRun implements AutoCloseable {
     }
 
     /** Where a loss has stopped being finite: what the objective finds, else the group it is of. */
-    private Optional<String> place(Losses losses, TrainingBatch batch) {
-        return objective
-                .firstNonFinite(batch)
-                .or(
-                        () ->
-                                losses.parts().stream()
-                                        .filter(part -> !Double.isFinite(part.loss()))
-                                        .map(Losses.Part::name)
-                                        .findFirst()
-                                        .filter(this::isGroup));
+    private Optional<String> place(Losses losses, long step, int number) {
+        Optional<String> found;
+        try (NDManager scope = manager.newSubManager()) {
+            found = objective.firstNonFinite(batch(scope, step, number));
+        }
+        return found.or(
+                () ->
+                        losses.parts().stream()
+                                .filter(part -> !Double.isFinite(part.loss()))
+                                .map(Losses.Part::name)
+                                .findFirst()
+                                .filter(this::isGroup));
     }
 
     private boolean isGroup(String name) {

@@ -30,7 +30,7 @@ final class LiveArraysTest {
     private static final int STEPS = 1000;
 
     /** Of layers in halves, which are slower. */
-    private static final int SPLIT_STEPS = 100;
+    private static final int SPLIT_STEPS = 50;
 
     @TempDir Path dir;
 
