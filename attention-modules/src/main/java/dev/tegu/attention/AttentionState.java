@@ -24,7 +24,7 @@ import java.util.Map;
  */
 public final class AttentionState implements AutoCloseable {
     /** Names of the tensors, in the order of the script's results. */
-    static final List<String> NAMES =
+    public static final List<String> NAMES =
             List.of(
                     "window_k",
                     "window_v",

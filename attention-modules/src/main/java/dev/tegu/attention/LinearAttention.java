@@ -139,6 +139,16 @@ public final class LinearAttention implements AutoCloseable {
         return spec;
     }
 
+    /** What the layer's scripts read of it, for another script that is made of some of them. */
+    public Map<String, Object> scriptConstants() {
+        return constants(DEFAULT_CHUNK_SIZE, SEGMENT);
+    }
+
+    /** The branches that were taken away. */
+    public Set<Branch> ablated() {
+        return ablated;
+    }
+
     /** The sizes of this layer. */
     public AttentionShape shape() {
         return shape;

@@ -31,6 +31,28 @@ public final class TorchScript implements AutoCloseable {
     /** Carries the method's name; on the CPU, so that a call makes nothing on a GPU. */
     private final NDArray marker;
 
+    /**
+     * A field of {@code self} that is empty at first: methods put tensors into it, which stay there
+     * from call to call until the script is closed. Hundreds of weights then cross once rather than
+     * at every call. libtorch shares their memory; Java's managers do not see it.
+     */
+    public enum Holder {
+        /** One dictionary. */
+        TENSORS("Dict[str, Tensor]", '}'),
+        /** A dictionary for each layer. */
+        LAYERS("List[Dict[str, Tensor]]", ']');
+
+        final String type;
+
+        /** Pickle's opcode of the empty container. */
+        final char empty;
+
+        Holder(String type, char empty) {
+            this.type = type;
+            this.empty = empty;
+        }
+    }
+
     private TorchScript(Model model) {
         this.model = model;
         this.block = (PtSymbolBlock) model.getBlock();
@@ -44,8 +66,10 @@ public final class TorchScript implements AutoCloseable {
 
     /**
      * @param owner class beside whose file the resources lie
-     * @param resources names of text files of TorchScript methods, which may call each other
-     * @param constants fields of {@code self} that the methods read
+     * @param resources names of text files of TorchScript methods, which may call each other; a
+     *     name that begins with a slash is a path from the root of the class path
+     * @param constants fields of {@code self} that the methods read, and where they are numbers or
+     *     {@link Holder}s, may change
      * @throws IllegalStateException if a resource is missing or they do not compile; the message
      *     holds the line
      */

@@ -31,8 +31,8 @@ final class TorchScriptArchive {
 
     /**
      * @param methods TorchScript methods, indented by two blanks, each taking {@code self}
-     * @param constants fields of {@code self}: {@link Boolean}, {@link Long}, {@link Double} or
-     *     {@link String}
+     * @param constants fields of {@code self}: {@link Boolean}, {@link Long}, {@link Double},
+     *     {@link String}, or an empty {@link TorchScript.Holder}
      * @return the bytes of the archive
      */
     static byte[] build(String methods, Map<String, Object> constants) {
@@ -40,7 +40,8 @@ final class TorchScriptArchive {
                 new StringBuilder("class " + CLASS + "(Module):\n")
                         .append("  __parameters__ = []\n  __buffers__ = []\n  training : bool\n");
         constants.forEach((name, value) -> source.append("  " + name + " : " + type(value) + "\n"));
-        source.append(methods.replace("self,", "self: __torch__." + CLASS + ","));
+        String self = "self: __torch__." + CLASS;
+        source.append(methods.replace("self,", self + ",").replace("(self)", "(" + self + ")"));
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
             store(zip, "ops/data.pkl", instance(constants));
@@ -65,6 +66,9 @@ final class TorchScriptArchive {
         }
         if (value instanceof String) {
             return "str";
+        }
+        if (value instanceof TorchScript.Holder holder) {
+            return holder.type;
         }
         throw new IllegalArgumentException("a script constant cannot be a " + value.getClass());
     }
@@ -94,6 +98,8 @@ final class TorchScriptArchive {
         } else if (value instanceof Double x) {
             out.write('G');
             out.writeBytes(ByteBuffer.allocate(8).putDouble(x).array());
+        } else if (value instanceof TorchScript.Holder holder) {
+            out.write(holder.empty);
         } else {
             byte[] text = ((String) value).getBytes(StandardCharsets.UTF_8);
             out.write('X');

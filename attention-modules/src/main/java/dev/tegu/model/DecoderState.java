@@ -4,12 +4,15 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.LinearAttention;
+import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntFunction;
 
@@ -223,7 +226,7 @@ public final class DecoderState implements AutoCloseable {
                     before instanceof LayerState.Softmax softmax
                             ? softmax
                             : new LayerState.Softmax(layer.nothing(in.k()), layer.nothing(in.v()));
-            NDList result = layer.softmax(in, places, cache.k(), cache.v());
+            NDList result = softmax(in, places, cache);
             after = new LayerState.Softmax(result.get(1), result.get(2));
             output = result.get(0);
         }
@@ -233,6 +236,26 @@ public final class DecoderState implements AutoCloseable {
         }
         layers.set(index, after);
         return output;
+    }
+
+    /** Softmax attention after the tokens of a cache: output, all keys (rotated), all values. */
+    private NDList softmax(
+            DecoderLayer.Projected in, DecoderLayer.Places places, LayerState.Softmax cache) {
+        Map<String, NDArray> p = new LinkedHashMap<>();
+        p.put("cos", places.rope().cos());
+        p.put("sin", places.rope().sin());
+        places.mask().ifPresent(mask -> p.put("mask", mask));
+        places.visible().ifPresent(visible -> p.put("visible", visible));
+        return model.script()
+                .call(
+                        "softmax_piece",
+                        new TorchScript.Arguments()
+                                .add(in.q())
+                                .add(in.k())
+                                .add(in.v())
+                                .add("p", p)
+                                .add(cache.k())
+                                .add(cache.v()));
     }
 
     /** Moves on after all layers have seen the tokens. */

@@ -1,5 +1,7 @@
 package dev.tegu.model;
 
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,14 +14,24 @@ import java.util.function.IntConsumer;
  * Produces text: prefill in pieces, then token by token from a state.
  *
  * <p>For a student memory and time a token do not depend on how much was read or written; for a
- * softmax model both grow with it.
+ * softmax model both grow with it. A token is one script call for the whole model where {@link
+ * TokenDecoder} serves it; other models go layer by layer.
  */
 public final class Generator {
     /**
-     * Tokens of a prefill piece; bounds memory on long prompts. A window whose blocks count from
-     * the text's end must see the prompt whole, see {@link ModelConfig#readsWholeText}.
+     * Tokens of a row in a prefill piece on a CPU; bounds memory on long prompts. A window whose
+     * blocks count from the text's end must see the prompt whole, see {@link
+     * ModelConfig#readsWholeText}.
      */
-    private static final int PREFILL = 512;
+    private static final int CPU_PREFILL = 512;
+
+    /** Tokens of all rows in a prefill piece on a GPU, which few tokens would not fill. */
+    private static final int GPU_PREFILL_TOKENS = 16_384;
+
+    private static final int MIN_GPU_PREFILL = 256;
+
+    /** Tokens that are computed before one is read back, where nothing depends on them. */
+    static final int BURST = 32;
 
     private final DecoderModel model;
 
@@ -57,7 +69,8 @@ public final class Generator {
      * @param onToken called with each new token as it appears
      */
     public Generated generate(int[] prompt, Settings settings, IntConsumer onToken) {
-        return decode(List.of(prompt), settings, (row, token) -> onToken.accept(token)).get(0);
+        return decode(List.of(prompt), settings, true, (row, token) -> onToken.accept(token))
+                .get(0);
     }
 
     /**
@@ -69,13 +82,18 @@ public final class Generator {
      * @return in the order of the prompts
      */
     public List<Generated> generate(List<int[]> prompts, Settings settings) {
-        return decode(prompts, settings, (row, token) -> {});
+        return decode(prompts, settings, false, (row, token) -> {});
     }
 
     /** A row of the batch that is not done. */
-    private record Row(int index, List<Integer> tokens, SplittableRandom random) {}
+    private record Row(int index, List<Integer> tokens, SplittableRandom random) {
+        int last() {
+            return tokens.get(tokens.size() - 1);
+        }
+    }
 
-    private List<Generated> decode(List<int[]> prompts, Settings settings, Listener onToken) {
+    private List<Generated> decode(
+            List<int[]> prompts, Settings settings, boolean isHeard, Listener onToken) {
         List<Row> live = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
             if (prompts.get(i).length == 0) {
@@ -84,88 +102,110 @@ public final class Generator {
             live.add(new Row(i, new ArrayList<>(), new SplittableRandom(settings.seed())));
         }
         Generated[] done = new Generated[prompts.size()];
-        DecoderState state = model.newState();
+        // While a stop or a listener may need each token, each is waited for.
+        int burst = isHeard || settings.stop().isPresent() ? 1 : BURST;
+        DecoderState prompt = model.newState();
+        float[] first;
         try {
-            float[] logits = prefill(prompts, state);
-            while (!live.isEmpty()) {
-                List<Row> next = new ArrayList<>();
-                List<Integer> kept = new ArrayList<>();
-                for (int i = 0; i < live.size(); i++) {
-                    Row row = live.get(i);
-                    if (extend(row, logits, i * model.vocabSize(), settings, onToken)) {
-                        next.add(row);
-                        kept.add(i);
-                    } else {
-                        long bytes = state.sizeBytes() / live.size();
-                        done[row.index()] = new Generated(List.copyOf(row.tokens()), bytes);
+            first = prefill(prompts, prompt);
+        } catch (RuntimeException e) {
+            prompt.close();
+            throw e;
+        }
+        try (Decoding decoding = decoding(prompt)) {
+            List<int[]> coming = List.of(choose(first, live, settings));
+            while (true) {
+                List<Row> before = live;
+                for (int[] tokens : coming) {
+                    live = extend(live, tokens, settings, onToken);
+                }
+                long share = decoding.sizeBytes() / before.size();
+                for (Row row : before) {
+                    if (!live.contains(row)) {
+                        done[row.index()] = new Generated(List.copyOf(row.tokens()), share);
                     }
                 }
-                if (!next.isEmpty() && next.size() < live.size()) {
-                    DecoderState fewer =
-                            state.select(kept.stream().mapToInt(Integer::intValue).toArray());
-                    state.close();
-                    state = fewer;
+                if (live.isEmpty()) {
+                    return List.of(done);
                 }
-                live = next;
-                if (!live.isEmpty()) {
-                    logits = read(lastTokens(live), state, 0, 1);
+                if (live.size() < before.size()) {
+                    decoding.keep(live.stream().mapToInt(before::indexOf).toArray());
+                }
+                int[] last = live.stream().mapToInt(Row::last).toArray();
+                int left = settings.maxNewTokens() - live.get(0).tokens().size();
+                coming =
+                        settings.temperature() == 0
+                                ? List.of(decoding.greedy(last, Math.min(burst, left)))
+                                : List.of(choose(decoding.logits(last), live, settings));
+            }
+        }
+    }
+
+    /** The way that serves the model; the state is its own from now on. */
+    private Decoding decoding(DecoderState state) {
+        if (TokenDecoder.reasonAgainst(model).isPresent()) {
+            return new LayerwiseDecoding(model, state);
+        }
+        try (state) {
+            return new TokenDecoder(model, state);
+        }
+    }
+
+    /** Gives each row its next token; the rows that go on after it. */
+    private static List<Row> extend(
+            List<Row> rows, int[] tokens, Settings settings, Listener onToken) {
+        List<Row> next = new ArrayList<>();
+        for (int i = 0; i < rows.size(); i++) {
+            Row row = rows.get(i);
+            boolean isStop = settings.stop().isPresent() && settings.stop().getAsInt() == tokens[i];
+            if (settings.maxNewTokens() > 0 && !isStop) {
+                row.tokens().add(tokens[i]);
+                onToken.accept(row.index(), tokens[i]);
+                if (row.tokens().size() < settings.maxNewTokens()) {
+                    next.add(row);
                 }
             }
-        } finally {
-            state.close();
         }
-        return List.of(done);
-    }
-
-    /** Gives a row its next token; whether it goes on after it. */
-    private boolean extend(
-            Row row, float[] logits, int offset, Settings settings, Listener onToken) {
-        if (settings.maxNewTokens() == 0) {
-            return false;
-        }
-        int vocabulary = model.vocabSize();
-        float[] own = Arrays.copyOfRange(logits, offset, offset + vocabulary);
-        int token = choose(own, settings.temperature(), row.random());
-        if (settings.stop().isPresent() && settings.stop().getAsInt() == token) {
-            return false;
-        }
-        row.tokens().add(token);
-        onToken.accept(row.index(), token);
-        return row.tokens().size() < settings.maxNewTokens();
-    }
-
-    private static List<int[]> lastTokens(List<Row> rows) {
-        return rows.stream()
-                .map(row -> new int[] {row.tokens().get(row.tokens().size() - 1)})
-                .toList();
+        return next;
     }
 
     /** Reads prompts, padded on the left so that all end in the last piece's last column. */
     private float[] prefill(List<int[]> prompts, DecoderState state) {
         int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
-        int piece = model.config().readsWholeText() ? longest : PREFILL;
+        int piece =
+                model.config().readsWholeText()
+                        ? longest
+                        : prefillPiece(model.manager().getDevice(), prompts.size());
         float[] logits = {};
         for (int from = 0; from < longest; from += piece) {
-            logits = read(prompts, state, from, Math.min(from + piece, longest));
+            int to = Math.min(from + piece, longest);
+            try (NDManager scope = model.manager().newSubManager()) {
+                TokenBatch batch =
+                        TokenBatch.padded(scope, prompts, TokenBatch.Side.LEFT, from, to);
+                NDArray hidden = model.forward(batch, state);
+                logits = to == longest ? model.nextToken(hidden).toFloatArray() : logits;
+            }
         }
         return logits;
     }
 
-    /** Logits after column {@code to - 1} of the left-padded rows, [B, V] row by row. */
-    private float[] read(List<int[]> rows, DecoderState state, int from, int to) {
-        try (NDManager scope = model.manager().newSubManager()) {
-            TokenBatch batch = TokenBatch.padded(scope, rows, TokenBatch.Side.LEFT, from, to);
-            return model.nextToken(model.forward(batch, state)).toFloatArray();
+    /** Tokens of a row in a prefill piece. */
+    static int prefillPiece(Device device, int rows) {
+        return device.isGpu() ? Math.max(MIN_GPU_PREFILL, GPU_PREFILL_TOKENS / rows) : CPU_PREFILL;
+    }
+
+    private int[] choose(float[] logits, List<Row> rows, Settings settings) {
+        int[] tokens = new int[rows.size()];
+        int vocabulary = model.vocabSize();
+        for (int i = 0; i < tokens.length; i++) {
+            float[] own = Arrays.copyOfRange(logits, i * vocabulary, (i + 1) * vocabulary);
+            tokens[i] = choose(own, settings.temperature(), rows.get(i).random());
         }
+        return tokens;
     }
 
     private static int choose(float[] logits, double temperature, SplittableRandom random) {
-        int best = 0;
-        for (int i = 1; i < logits.length; i++) {
-            if (logits[i] > logits[best]) {
-                best = i;
-            }
-        }
+        int best = LayerwiseDecoding.largest(logits, 0, logits.length);
         if (temperature == 0) {
             return best;
         }

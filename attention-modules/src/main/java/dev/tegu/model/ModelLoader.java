@@ -34,7 +34,7 @@ final class ModelLoader {
         AttentionShape shape = config.shape();
         return TorchScript.load(
                 DecoderModel.class,
-                List.of("decoder.py", "token_losses.py"),
+                List.of("decoder.py", "cache.py", "token_losses.py"),
                 Map.of(
                         "eps", config.normEps(),
                         "hidden_act", config.hiddenAct(),

@@ -32,6 +32,11 @@ final class Positions implements AutoCloseable {
         return new DecoderLayer.Rope(pair[0], pair[1]);
     }
 
+    /** {@code cos} and {@code sin} of at least so many positions, see {@link RopeTable#upTo}. */
+    Map<String, NDArray> table(int positions) {
+        return table.upTo(positions);
+    }
+
     /**
      * Places of tokens and where their rows stand after them.
      *

@@ -49,6 +49,11 @@ final class TinyStudents {
         return of(method, TinyModels.config(false));
     }
 
+    /** config.json of a student. */
+    static ObjectNode config(String method) throws IOException {
+        return StudentConfig.of(TinyModels.config(false), "config.json", spec(method));
+    }
+
     static DecoderModel of(String method, ObjectNode teacher) throws IOException {
         ObjectNode config =
                 method.equals("teacher")

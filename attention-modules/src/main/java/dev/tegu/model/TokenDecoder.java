@@ -1,0 +1,425 @@
+package dev.tegu.model;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import dev.tegu.attention.AttentionPresets;
+import dev.tegu.attention.AttentionSpec;
+import dev.tegu.attention.AttentionState;
+import dev.tegu.attention.CombineSpec;
+import dev.tegu.attention.FeatureMapSpec;
+import dev.tegu.attention.LinearAttention;
+import dev.tegu.attention.WindowSpec;
+import dev.tegu.engine.Engines;
+import dev.tegu.engine.TorchScript;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * Decoding with one script call a token for the whole model, in place.
+ *
+ * <p>The script holds the weights (the model's own memory, but for norms and adapters, which it
+ * joins), the states of linearized layers, whose windows become rings, and caches of softmax layers
+ * with room to grow. A change of weights or adapters is not seen: such a decoder lives for one
+ * text.
+ *
+ * <p>Not thread-safe.
+ */
+final class TokenDecoder implements Decoding {
+    /** Columns that a full softmax cache gets at once. */
+    private static final long GROWTH = 256;
+
+    private static final List<String> SCRIPTS =
+            List.of(
+                    "decode.py",
+                    "decode_attention.py",
+                    "decode_state.py",
+                    "/dev/tegu/attention/feature_maps.py",
+                    "/dev/tegu/attention/gates.py",
+                    "/dev/tegu/attention/rows.py");
+
+    private final DecoderModel model;
+    private final TorchScript script;
+    private final NDManager manager;
+
+    /** Owner of what belongs to the rows at hand, replaced when rows leave. */
+    private NDManager rowManager;
+
+    /** Where the rows stood at the start, if they differ. */
+    private Optional<Rows> rows;
+
+    private int batch;
+
+    /** Columns read at the start, and tokens since. */
+    private final int begin;
+
+    private int tokens;
+
+    private int ropeLength;
+
+    /**
+     * Goes on from a state.
+     *
+     * @param state after at least one token a row; stays as it is
+     * @throws IllegalArgumentException if this way does not serve the model, see {@link
+     *     #reasonAgainst}
+     */
+    TokenDecoder(DecoderModel model, DecoderState state) {
+        this(model, state.batch(), state.length());
+        try {
+            holdRows(state);
+            for (int i = 0; i < model.layers().size(); i++) {
+                Map<String, NDArray> tensors = state.layers().get(i).tensors();
+                TorchScript.Arguments arguments = new TorchScript.Arguments();
+                if (isLinear(i)) {
+                    script.call("hold_linear", arguments.add("s", tensors)).close();
+                } else {
+                    tensors.values().forEach(arguments::add);
+                    script.call("hold_softmax", arguments).close();
+                }
+            }
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private TokenDecoder(DecoderModel model, int batch, int begin) {
+        reasonAgainst(model)
+                .ifPresent(
+                        reason -> {
+                            throw new IllegalArgumentException(reason);
+                        });
+        if (batch == 0) {
+            throw new IllegalArgumentException(
+                    "decoding begins after a prompt; the state is empty");
+        }
+        this.model = model;
+        this.batch = batch;
+        this.begin = begin;
+        this.rows = Optional.empty();
+        this.manager = model.manager().newSubManager();
+        this.rowManager = manager.newSubManager();
+        this.script = TorchScript.load(TokenDecoder.class, SCRIPTS, constants(model));
+        try {
+            holdWeights();
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    /**
+     * A decoder after a context that was never read: all that it remembers is random. It costs what
+     * any other does, and nothing to fill.
+     *
+     * @param batch rows
+     * @param length tokens of each row's context
+     */
+    static TokenDecoder random(DecoderModel model, int batch, int length) {
+        TokenDecoder decoder = new TokenDecoder(model, batch, length);
+        try (NDManager scope = decoder.manager.newSubManager()) {
+            decoder.script
+                    .call(
+                            "hold_random",
+                            new TorchScript.Arguments()
+                                    .add(number(scope, batch))
+                                    .add(number(scope, length)))
+                    .close();
+        } catch (RuntimeException e) {
+            decoder.close();
+            throw e;
+        }
+        return decoder;
+    }
+
+    /** Why a model decodes layer by layer instead; empty if it need not. */
+    static Optional<String> reasonAgainst(DecoderModel model) {
+        if (Engines.isRecording()) {
+            return Optional.of("gradients are recorded");
+        }
+        for (DecoderLayer layer : model.layers()) {
+            if (layer.weights().containsKey("lora_dropout")) {
+                return Optional.of("the adapters' inputs are dropped, as in training");
+            }
+            if (layer.attention().isPresent() && !layer.attention().get().ablated().isEmpty()) {
+                return Optional.of("a branch of the attention is taken away");
+            }
+        }
+        return model.config().linearAttention().flatMap(TokenDecoder::reasonAgainst);
+    }
+
+    private static Optional<String> reasonAgainst(AttentionSpec spec) {
+        if (spec.window().shape() != WindowSpec.Shape.SLIDING) {
+            return Optional.of("`window.shape` is not `sliding`");
+        }
+        if (spec.window().keepFirst() > 0) {
+            return Optional.of("`window.keep_first` keeps tokens outside of the window");
+        }
+        if (spec.isOutsideWindow() && spec.isGated()) {
+            return Optional.of("gates wait with the window's tokens for `outside_window`");
+        }
+        if (spec.isOutsideWindow() && spec.linearRope() != spec.window().rope()) {
+            return Optional.of("the branches rotate differently under `outside_window`");
+        }
+        if (!spec.isLinear() && spec.combine().kind() == CombineSpec.Kind.SUM) {
+            return Optional.of("`combine: sum` has no linear branch");
+        }
+        boolean mayBeZero = spec.featureMap().kind() == FeatureMapSpec.Kind.IDENTITY;
+        if (spec.isLinear() && mayBeZero && spec.normalize()) {
+            return Optional.of("the sum of weights of `identity` features may be 0");
+        }
+        return Optional.empty();
+    }
+
+    private static Map<String, Object> constants(DecoderModel model) {
+        ModelConfig config = model.config();
+        Map<String, Object> constants = new LinkedHashMap<>(attentionConstants(model));
+        constants.put("eps", config.normEps());
+        constants.put("hidden_act", config.hiddenAct());
+        constants.put("num_kv_heads", (long) config.shape().numKvHeads());
+        constants.put("head_dim", (long) config.shape().headDim());
+        constants.put("growth", GROWTH);
+        constants.put("layers", TorchScript.Holder.LAYERS);
+        constants.put("states", TorchScript.Holder.LAYERS);
+        constants.put("work", TorchScript.Holder.TENSORS);
+        for (String counter : List.of("slot", "short", "columns")) {
+            constants.put(counter, 0L);
+        }
+        return constants;
+    }
+
+    private static Map<String, Object> attentionConstants(DecoderModel model) {
+        for (DecoderLayer layer : model.layers()) {
+            if (layer.attention().isPresent()) {
+                return layer.attention().get().scriptConstants();
+            }
+        }
+        // no layer asks, but the script must know the names
+        try (LinearAttention none =
+                new LinearAttention(
+                        AttentionPresets.spec("no-attention"),
+                        model.config().shape(),
+                        LinearAttention.DEFAULT_CHUNK_SIZE)) {
+            return none.scriptConstants();
+        }
+    }
+
+    private boolean isLinear(int layer) {
+        return model.layers().get(layer).attention().isPresent();
+    }
+
+    private void holdWeights() {
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray embedding = model.ends().get(0);
+            NDArray norm = model.ends().get(1);
+            NDArray head = model.ends().get(2);
+            Map<String, NDArray> more =
+                    head == embedding ? Map.of("tied", number(scope, 1)) : Map.of("lm_head", head);
+            script.call(
+                            "hold_ends",
+                            new TorchScript.Arguments().add(embedding).add(norm).add("w", more))
+                    .close();
+            for (int i = 0; i < model.layers().size(); i++) {
+                DecoderLayer layer = model.layers().get(i);
+                Map<String, NDArray> all = new LinkedHashMap<>(layer.weights());
+                all.putAll(layer.parameters());
+                all.putAll(ModelLoader.constants(model.config(), i, scope));
+                if (!isLinear(i)) {
+                    all.put("softmax", number(scope, 1));
+                }
+                script.call("hold_layer", new TorchScript.Arguments().add("w", all)).close();
+            }
+        }
+    }
+
+    private void holdRows(DecoderState state) {
+        rows = state.rows().map(r -> r.map(NDArray::duplicate));
+        rows.ifPresent(r -> r.attach(rowManager));
+        long shortest = Arrays.stream(state.lengths()).min().orElse(0);
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray seen =
+                    rows.map(Rows::seen)
+                            .orElseGet(
+                                    () ->
+                                            scope.zeros(new Shape(batch), DataType.INT64)
+                                                    .addi(begin));
+            Map<String, NDArray> p = new LinkedHashMap<>();
+            p.put("none", number(scope, 0));
+            if (rows.isPresent() && model.hasSoftmax()) {
+                p.put("visible", rows.get().columns().eq(rows.get().text().expandDims(1)));
+            }
+            script.call(
+                            "hold_rows",
+                            new TorchScript.Arguments()
+                                    .add(seen)
+                                    .add(number(scope, model.hasSoftmax() ? begin : 0))
+                                    .add(number(scope, Math.max(0, reach() - shortest)))
+                                    .add("p", p))
+                    .close();
+        }
+    }
+
+    private long reach() {
+        return model.config().linearAttention().map(spec -> spec.window().reach()).orElse(0);
+    }
+
+    /** On the CPU, so that the script reads it without waiting for a GPU. */
+    private static NDArray number(NDManager scope, long value) {
+        NDManager host = scope.newSubManager(Device.cpu());
+        return host.create(value);
+    }
+
+    /**
+     * @param ids the rows' last tokens, [B] int64; their manager owns the result
+     * @param count how many more, at least 1
+     * @return the most probable ones, [count, B] int64; nothing waits for them
+     */
+    NDArray greedy(NDArray ids, int count) {
+        try (NDManager scope = manager.newSubManager()) {
+            advance(count);
+            NDArray steps = number(scope, count);
+            return script.call("greedy", new TorchScript.Arguments().add(ids).add(steps)).get(0);
+        }
+    }
+
+    /**
+     * @param ids the rows' last tokens, [B] int64; their manager owns the result
+     * @return float32 logits of what follows, [B, V]
+     */
+    NDArray logits(NDArray ids) {
+        advance(1);
+        return script.call("logits", new TorchScript.Arguments().add(ids)).get(0);
+    }
+
+    /** Counts tokens and sees to it that their positions have cosines and sines. */
+    private void advance(int count) {
+        tokens = Math.addExact(tokens, count);
+        int end = Math.addExact(begin, tokens);
+        if (end > ropeLength) {
+            Map<String, NDArray> table = model.positions().table(end);
+            NDArray cos = table.get("cos");
+            script.call("hold_rope", new TorchScript.Arguments().add(cos).add(table.get("sin")))
+                    .close();
+            ropeLength = Math.toIntExact(cos.getShape().get(0));
+        }
+    }
+
+    private static long[] wide(int[] tokens) {
+        return Arrays.stream(tokens).asLongStream().toArray();
+    }
+
+    @Override
+    public float[] logits(int[] tokens) {
+        try (NDManager scope = manager.newSubManager()) {
+            return logits(scope.create(wide(tokens))).toFloatArray();
+        }
+    }
+
+    @Override
+    public int[][] greedy(int[] tokens, int count) {
+        try (NDManager scope = manager.newSubManager()) {
+            long[] flat = greedy(scope.create(wide(tokens)), count).toLongArray();
+            return IntStream.range(0, count)
+                    .mapToObj(
+                            i ->
+                                    Arrays.stream(flat, i * batch, (i + 1) * batch)
+                                            .mapToInt(Math::toIntExact)
+                                            .toArray())
+                    .toArray(int[][]::new);
+        }
+    }
+
+    @Override
+    public void keep(int... chosen) {
+        NDManager fewer = manager.newSubManager();
+        try (NDArray index = fewer.create(wide(chosen))) {
+            script.call("keep", new TorchScript.Arguments().add(index)).close();
+            rows = rows.map(r -> r.map(tensor -> tensor.get(index)));
+            rows.ifPresent(r -> r.attach(fewer));
+        }
+        rowManager.close();
+        rowManager = fewer;
+        batch = chosen.length;
+    }
+
+    @Override
+    public long sizeBytes() {
+        try (NDManager scope = manager.newSubManager()) {
+            return script.call("size_bytes", new TorchScript.Arguments().add(number(scope, 0)))
+                    .get(0)
+                    .getLong();
+        }
+    }
+
+    @Override
+    public DecoderState state() {
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray like = scope.zeros(new Shape(1));
+            Optional<Rows> now = rows.map(r -> rowsNow(r, like));
+            return new DecoderState(
+                    model, batch, begin + tokens, now, layer -> layerState(scope, layer));
+        }
+    }
+
+    private Rows rowsNow(Rows start, NDArray like) {
+        NDArray seen = script.call("seen", new TorchScript.Arguments().add(like)).get(0);
+        NDArray columns = start.columns().duplicate();
+        if (model.hasSoftmax() && tokens > 0) {
+            NDArray text = start.text().expandDims(1).repeat(1, tokens);
+            columns = NDArrays.concat(new NDList(start.columns(), text), 1);
+        }
+        return new Rows(seen, start.document().duplicate(), start.text().duplicate(), columns);
+    }
+
+    private LayerState layerState(NDManager scope, int layer) {
+        TorchScript.Arguments arguments = new TorchScript.Arguments().add(number(scope, layer));
+        if (!isLinear(layer)) {
+            NDList cache = script.call("softmax_state", arguments);
+            return new LayerState.Softmax(cache.get(0), cache.get(1));
+        }
+        Shape keys =
+                new Shape(
+                        batch,
+                        model.config().shape().numKvHeads(),
+                        1,
+                        model.config().shape().headDim());
+        Shape queries =
+                new Shape(
+                        batch,
+                        model.config().shape().numHeads(),
+                        1,
+                        model.config().shape().headDim());
+        AttentionState empty =
+                model.layers()
+                        .get(layer)
+                        .attention()
+                        .orElseThrow()
+                        .emptyState(scope.zeros(queries), scope.zeros(keys), scope.zeros(keys));
+        return new LayerState.Linear(
+                AttentionState.of(
+                        named(script.call("linear_state", arguments.add("s", empty.tensors())))));
+    }
+
+    private static Map<String, NDArray> named(NDList tensors) {
+        Map<String, NDArray> named = new LinkedHashMap<>();
+        for (int i = 0; i < tensors.size(); i++) {
+            named.put(AttentionState.NAMES.get(i), tensors.get(i));
+        }
+        return named;
+    }
+
+    @Override
+    public void close() {
+        script.close();
+        manager.close();
+    }
+}

@@ -1,0 +1,177 @@
+  # Decoding with the whole model in one call: a token a row, from weights and states that the script
+  # holds and changes in place. Letters as in decoder.py; R window, m sinks, F feature width, P columns
+  # of a softmax cache, E = D + 4: a value, the one that sums up its weights, and three zeros that keep
+  # rows on 16 bytes.
+  # `layers` and `states` hold a dictionary a layer, `work` what all layers share: cos and sin of all
+  # positions, the rows' positions [B], buffers. `slot` is the window slot to overwrite, `short` how
+  # many tokens it takes until every row's window is full, `columns` the columns of the softmax caches.
+  # Every launch counts on a GPU, where a small one takes as long as a layer's weights.
+
+  def hold_ends(self, embedding: Tensor, norm: Tensor, w: Dict[str, Tensor]) -> Tensor:
+    # w: lm_head where the embedding is not the head
+    self.work["embedding"] = embedding
+    self.work["norm"] = torch.stack([norm, norm])
+    self.work["head"] = embedding
+    if "lm_head" in w:
+      self.work["head"] = w["lm_head"]
+    sign = torch.ones([2, 1], dtype=embedding.dtype, device=embedding.device)
+    _ = sign[1].neg_()
+    self.work["sign"] = sign
+    D = self.head_dim
+    half = D // 2
+    eye = torch.eye(D, dtype=6, device=embedding.device)
+    self.work["eye"] = eye
+    self.work["quarter"] = torch.cat([eye[half:], -eye[:half]], 0)
+    return torch.zeros([])
+
+  def hold_rope(self, cos: Tensor, sin: Tensor) -> Tensor:
+    self.work["cos"] = cos
+    self.work["sin"] = sin
+    return torch.zeros([])
+
+  def hold_layer(self, w: Dict[str, Tensor]) -> Tensor:
+    # weights, adapters, new parameters and constants by role
+    layer = annotate(Dict[str, Tensor], {})
+    for name in w.keys():
+      layer[name] = w[name]
+    for name in ["input_layernorm", "post_attention_layernorm"]:
+      layer[name] = torch.stack([w[name], w[name]])
+    self.join_maps(layer, "qkv_proj", ["q_proj", "k_proj", "v_proj"])
+    self.join_maps(layer, "gate_up_proj", ["gate_proj", "up_proj"])
+    for name in ["o_proj", "down_proj"]:
+      self.join_maps(layer, name, [name])
+      layer[name + ".turned"] = w[name + ".weight"].t()
+    self.join_features(layer)
+    if "window_factor" in w:
+      # what the linear branch weighs beside a window that weighs 1; e^80 leaves nothing of the window
+      far = torch.exp(-torch.clamp(w["window_factor"], -80.0))
+      if not self.affine:
+        far = far + 1.0
+      layer["far"] = far.reshape([1, self.num_heads, 1])
+    self.layers.append(layer)
+    return torch.zeros([])
+
+  def join_maps(self, w: Dict[str, Tensor], name: str, roles: List[str]) -> None:
+    # biases and adapters of maps of one input, side by side: NAME.bias, NAME.down and NAME.up
+    rows = 0
+    rank = 0
+    biased = False
+    for role in roles:
+      rows = rows + w[role + ".weight"].size(0)
+      biased = biased or role + ".bias" in w
+      if role + ".lora_A" in w:
+        rank = rank + w[role + ".lora_A"].size(0)
+    first = w[roles[0] + ".weight"]
+    bias = torch.zeros([rows], dtype=first.dtype, device=first.device)
+    up = torch.zeros([rows, rank], dtype=6, device=first.device)
+    down = annotate(List[Tensor], [])
+    row = 0
+    column = 0
+    for role in roles:
+      size = w[role + ".weight"].size(0)
+      if role + ".bias" in w:
+        _0 = torch.narrow(bias, 0, row, size).copy_(w[role + ".bias"])
+      if role + ".lora_A" in w:
+        a = w[role + ".lora_A"]
+        place = torch.narrow(torch.narrow(up, 0, row, size), 1, column, a.size(0))
+        _1 = place.copy_(w[role + ".lora_B"] * w["lora_scale"])
+        down.append(a)
+        column = column + a.size(0)
+      row = row + size
+    if biased:
+      w[name + ".bias"] = bias
+    if rank > 0:
+      w[name + ".down"] = torch.cat(down, 0)
+      w[name + ".up"] = up
+    return None
+
+  def maps(self, x: Tensor, wide: Tensor, name: str, roles: List[str], w: Dict[str, Tensor]) -> Tensor:
+    # [B, M] -> the roles' outputs side by side; wide: x in float32
+    bias = annotate(Optional[Tensor], None)
+    if name + ".bias" in w:
+      bias = w[name + ".bias"]
+    if name + ".weight" in w:
+      y = torch.linear(x, w[name + ".weight"], bias)
+    else:
+      parts = annotate(List[Tensor], [])
+      for role in roles:
+        parts.append(torch.linear(x, w[role + ".weight"], None))
+      y = torch.cat(parts, 1)
+      if bias is not None:
+        y = y.add_(bias)
+    if name + ".down" in w:
+      y = y.add_(torch.linear(torch.linear(wide, w[name + ".down"], None), w[name + ".up"], None))
+    return y
+
+  def add_map(self, h: Tensor, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
+    # h + the map's output, in h's memory
+    h = h.addmm_(x, w[name + ".turned"])
+    if name + ".bias" in w:
+      h = h.add_(w[name + ".bias"])
+    if name + ".down" in w:
+      low = torch.linear(x.to(6), w[name + ".down"], None)
+      h = h.add_(torch.linear(low, w[name + ".up"], None))
+    return h
+
+  def normalize_row(self, x: Tensor, weight: Tensor) -> Tensor:
+    # RMS norm [B, M] in two launches: the root mean square of x is the deviation of [x, -x]
+    both = x.unsqueeze(1) * self.work["sign"]
+    y = torch.layer_norm(both, [2, x.size(1)], weight, None, self.eps, False)
+    return torch.select(y, 1, 0)
+
+  def rotation(self) -> Tensor:
+    # [B, D, D]: a row times it is rotated to the row's position
+    position = self.work["position"]
+    cos = torch.index_select(self.work["cos"], 0, position).unsqueeze(1)
+    sin = torch.index_select(self.work["sin"], 0, position).unsqueeze(1)
+    return torch.addcmul(self.work["eye"] * cos, self.work["quarter"], sin)
+
+  def token(self, ids: Tensor) -> Tensor:
+    # tokens [B] -> scores of what follows [B, V], in the model's type
+    self.make_room()
+    turn = self.rotation()
+    h = torch.embedding(self.work["embedding"], ids)
+    for i in range(len(self.layers)):
+      w = self.layers[i]
+      s = self.states[i]
+      x = self.normalize_row(h, w["input_layernorm"])
+      wide = x
+      if "qkv_proj.down" in w or self.gated:
+        wide = x.to(6)
+      y = self.maps(x, wide, "qkv_proj", ["q_proj", "k_proj", "v_proj"], w)
+      if "keys" in s:
+        a = self.softmax_token(y, turn, s)
+      else:
+        a = self.linear_token(wide, y, turn, w, s)
+      h = self.add_map(h, a, "o_proj", w)
+      x = self.normalize_row(h, w["post_attention_layernorm"])
+      wide = x
+      if "gate_up_proj.down" in w:
+        wide = x.to(6)
+      y = self.maps(x, wide, "gate_up_proj", ["gate_proj", "up_proj"], w)
+      half = y.size(1) // 2
+      gate = torch.narrow(y, 1, 0, half)
+      if self.hidden_act == "silu":
+        gate = torch.silu(gate)
+      elif self.hidden_act == "gelu":
+        gate = torch.gelu(gate)
+      else:
+        gate = torch.gelu(gate, approximate="tanh")
+      h = self.add_map(h, gate.mul_(torch.narrow(y, 1, half, half)), "down_proj", w)
+    _ = self.work["position"].add_(1)
+    self.columns = self.columns + 1
+    if self.reach > 0:
+      self.slot = (self.slot + 1) % self.reach
+      self.short = max(self.short - 1, 0)
+    return torch.linear(self.normalize_row(h, self.work["norm"]), self.work["head"], None)
+
+  def logits(self, ids: Tensor) -> Tensor:
+    return self.token(ids).to(6)
+
+  def greedy(self, ids: Tensor, count: Tensor) -> Tensor:
+    # the most probable tokens after ids [B], one after the other: [count, B]
+    out = annotate(List[Tensor], [])
+    for i in range(int(count)):
+      ids = self.token(ids).argmax(-1)
+      out.append(ids)
+    return torch.stack(out)

@@ -1,0 +1,167 @@
+  # Attention of one token a row, see decode.py. The token's window slot and cache column are written
+  # where they stand; everything between is float32.
+
+  def softmax_token(self, y: Tensor, turn: Tensor, s: Dict[str, Tensor]) -> Tensor:
+    # y: q, k, v side by side [B, (H + 2 K) D] -> [B, H D]. The query heads of a key/value head are
+    # rows of one product, since a single token may see all columns.
+    B = y.size(0)
+    D = self.head_dim
+    H = self.num_heads
+    K = self.num_kv_heads
+    n = self.columns
+    qk = torch.narrow(y, 1, 0, (H + K) * D).to(6).reshape([B, H + K, D])
+    q = torch.bmm(torch.narrow(qk, 1, 0, H), turn).to(y.dtype).reshape([B, K, H // K, D])
+    k = torch.bmm(torch.narrow(qk, 1, H, K), turn)
+    v = torch.narrow(y, 1, (H + K) * D, K * D).reshape([B, K, D])
+    _0 = torch.select(s["keys"], 2, n).copy_(k)
+    _1 = torch.select(s["values"], 2, n).copy_(v)
+    keys = torch.narrow(s["keys"], 2, 0, n + 1)
+    values = torch.narrow(s["values"], 2, 0, n + 1)
+    seen = annotate(Optional[Tensor], None)
+    if "visible" in self.work:
+      seen = torch.narrow(self.work["visible"], 3, 0, n + 1)
+    a = torch.scaled_dot_product_attention(q, keys, values, seen, 0.0, False, scale=None, enable_gqa=False)
+    return a.reshape([B, H * D])
+
+  def linear_token(self, x: Tensor, y: Tensor, turn: Tensor, w: Dict[str, Tensor], s: Dict[str, Tensor]) -> Tensor:
+    # x: the layer's input [B, M], float32 where a gate reads it; y as above -> [B, H D]
+    B = y.size(0)
+    D = self.head_dim
+    H = self.num_heads
+    K = self.num_kv_heads
+    qk = torch.narrow(y, 1, 0, (H + K) * D).to(6).reshape([B, H + K, D])
+    q = torch.narrow(qk, 1, 0, H)
+    k = torch.narrow(qk, 1, H, K)
+    v = torch.narrow(y, 1, (H + K) * D, K * D).reshape([B, K, D])
+    turned_q = q
+    if self.window_rope or self.linear_rope:
+      turned_q = torch.bmm(q, turn)
+    q_linear = q
+    if self.linear_rope:
+      q_linear = turned_q
+    far = annotate(Optional[Tensor], None)
+    if self.outside_window:
+      # the oldest token leaves the window for the sums; what an unused slot adds is zero
+      old_k = torch.select(s["window_k"], 2, self.slot)
+      old_v = torch.select(s["window_v"], 2, self.slot)
+      far = self.far_token(q_linear, old_k, old_v, k, x, w, s)
+    near = annotate(Optional[Tensor], None)
+    top = annotate(Optional[Tensor], None)
+    k_linear = k
+    new_v = self.work["new_v"]
+    if self.reach > 0:
+      new_k = torch.select(s["window_k"], 2, self.slot)
+      new_v = torch.select(s["window_v"], 2, self.slot)
+      q_window = q
+      if self.window_rope:
+        new_k = torch.bmm(k, turn, out=new_k)
+        q_window = turned_q
+      else:
+        new_k = new_k.copy_(k)
+      if self.window_rope == self.linear_rope:
+        k_linear = new_k
+      elif self.linear_rope:
+        k_linear = torch.bmm(k, turn)
+      _0 = torch.narrow(new_v, 2, 0, D).copy_(v)
+      if self.short > 0:
+        _1 = torch.select(new_v, 2, D).fill_(1.0)
+      near, top = self.near_token(q_window, s)
+    elif self.linear:
+      _2 = torch.narrow(new_v, 2, 0, D).copy_(v)
+      if self.linear_rope:
+        k_linear = torch.bmm(k, turn)
+    if self.linear and not self.outside_window:
+      far = self.far_token(q_linear, k_linear, new_v, k, x, w, s)
+    self.combine_token(near, top, far, w)
+    return self.work["attended"].reshape([B, H * D])
+
+  def near_token(self, q: Tensor, s: Dict[str, Tensor]) -> Tuple[Tensor, Tensor]:
+    # softmax over the window and the sinks: sums [B, H, E] of weights that sum up to 1, and the
+    # largest weight [B, H, 1], which is 1 over the sum of exponentials that count the largest as 1
+    B = q.size(0)
+    D = self.head_dim
+    H = self.num_heads
+    K = self.num_kv_heads
+    rows = q.reshape([B * K, H // K, D])
+    scores = s["scores"].baddbmm_(rows, s["window_k.turned"], beta=0, alpha=float(D) ** -0.5)
+    if self.short > 0:
+      scores = scores.add_(self.work["unseen"])
+    weights = torch.softmax(s["scores.all"], -1)
+    near = torch.bmm(weights, s["window_v.flat"]).reshape([B, H, -1])
+    top = weights
+    if self.combine_kind == "shared_denominator" and self.linear:
+      top = weights.amax([-1], True).reshape([B, H, 1])
+    return (near, top)
+
+  def far_token(self, q: Tensor, k: Tensor, v: Tensor, plain_k: Tensor, x: Tensor, w: Dict[str, Tensor], s: Dict[str, Tensor]) -> Tensor:
+    # a key [B, K, D] with its value and its one [B, K, E] enters the sums [B, K, G, F, E]; what the
+    # query [B, H, D] reads of them: [B, H, E]
+    B = q.size(0)
+    H = self.num_heads
+    K = self.num_kv_heads
+    sums = s["sums"]
+    if self.gated:
+      sums = sums.mul_(self.decay(plain_k, x, w))
+    if "map_q" in w:
+      _0 = torch.bmm(q.transpose(0, 1), w["map_q"], out=self.work["features.q"])
+      _1 = torch.bmm(k.transpose(0, 1), w["map_k"], out=self.work["features.k"])
+      if "map_bias" in w:
+        _2 = self.work["features"].add_(w["map_bias"])
+      both = torch.softmax(self.work["features"], -1).clamp_(1e-12)
+      fq = torch.select(both, 0, 0)
+      fk = torch.select(both, 0, 1)
+    else:
+      fq = self.features(q.unsqueeze(2), "q", w)
+      fk = self.features(k.unsqueeze(2), "k", w)
+    entering = fk.reshape([B, K, H // K, -1, 1])
+    sums = sums.addcmul_(entering, v.unsqueeze(2).unsqueeze(2))
+    read = torch.bmm(fq.reshape([B * H, 1, -1]), s["sums.flat"])
+    return read.reshape([B, H, -1])
+
+  def decay(self, k: Tensor, x: Tensor, w: Dict[str, Tensor]) -> Tensor:
+    # what the sums are multiplied with, [B, K or 1, G or 1, F or 1, 1]
+    if self.gate == "scalar":
+      bias = annotate(Optional[Tensor], None)
+      if "gate.bias" in w:
+        bias = w["gate.bias"]
+      g = torch.sigmoid_(torch.linear(x, w["gate.weight"], bias)).unsqueeze(2)
+    else:
+      w["x"] = x.unsqueeze(1)
+      g = torch.exp(self.log_gate(k.unsqueeze(2), w))
+      g = g.reshape([g.size(0), g.size(1), -1])
+    heads = [1, 1]
+    if g.size(1) > 1:
+      heads = [self.num_kv_heads, self.num_heads // self.num_kv_heads]
+    return g.reshape([g.size(0), heads[0], heads[1], g.size(2), 1])
+
+  def combine_token(self, near: Optional[Tensor], top: Optional[Tensor], far: Optional[Tensor], w: Dict[str, Tensor]) -> None:
+    # both [B, H, E], a branch that is off is absent -> `attended`, in the model's type
+    D = self.head_dim
+    out = self.work["attended"]
+    if self.combine_kind == "shared_denominator":
+      if near is not None and far is not None and top is not None:
+        total = torch.addcmul(near, far, top * w["far"])
+      elif near is not None:
+        total = near
+      else:
+        assert far is not None
+        total = far
+      _0 = torch.div(torch.narrow(total, 2, 0, D), torch.narrow(total, 2, D, 1), out=out)
+    elif self.combine_kind != "none":
+      assert far is not None
+      y = torch.narrow(far, 2, 0, D)
+      if self.normalize:
+        weight = torch.narrow(far, 2, D, 1)
+        if self.outside_window:
+          # nothing has left the window yet
+          weight = torch.clamp(weight, 1e-30)
+        y = y / weight
+      elif "output_norm.weight" in w:
+        y = y * torch.rsqrt((y * y).mean([-1], True) + 1e-6) * w["output_norm.weight"]
+      if near is None:
+        _1 = out.copy_(y)
+      elif self.combine_kind == "average":
+        _2 = out.copy_(torch.lerp(y, torch.narrow(near, 2, 0, D), 0.5))
+      else:
+        _3 = torch.addcmul(y, torch.narrow(near, 2, 0, D), w["alpha"].reshape([1, self.num_heads, 1]), out=out)
+    return None

@@ -1,0 +1,249 @@
+  # What decoding remembers: from a state of attention.md and of LayerState, and back to one.
+
+  def value_width(self) -> int:
+    return self.head_dim + 4
+
+  def join_features(self, w: Dict[str, Tensor]) -> None:
+    # Hedgehog's maps of x as one product with [W, -W]: map_q [H, D, 2 p], map_k [K, D, G 2 p], and
+    # map_bias [2, 1, H, 2, p]. Other feature maps are computed as everywhere.
+    if "feature_map_q.weight" in w and self.feature_map == "hedgehog" and not self.linear_scale:
+      H = self.num_heads
+      K = self.num_kv_heads
+      maps = annotate(List[Tensor], [])
+      biases = annotate(List[Tensor], [])
+      for name in ["feature_map_q", "feature_map_k"]:
+        if self.feature_tied:
+          name = "feature_map_q"
+        m = w[name + ".weight"]
+        if self.feature_skip:
+          m = m + torch.eye(m.size(1), dtype=m.dtype, device=m.device)
+        maps.append(torch.cat([m, -m], 2).expand([H, m.size(1), 2 * m.size(2)]))
+        if name + ".bias" in w:
+          b = w[name + ".bias"]
+          biases.append(torch.stack([b, -b], 1).expand([H, 2, b.size(1)]).unsqueeze(0))
+      w["map_q"] = maps[0].contiguous()
+      width = maps[1].size(2)
+      keys = maps[1].reshape([K, H // K, self.head_dim, width]).transpose(1, 2)
+      w["map_k"] = keys.reshape([K, self.head_dim, H // K * width])
+      if len(biases) > 0:
+        w["map_bias"] = torch.stack(biases)
+    return None
+
+  def hold_rows(self, seen: Tensor, columns: Tensor, short: Tensor, p: Dict[str, Tensor]) -> Tensor:
+    # seen [B]: tokens of each row's text; columns: those of the caches; short: tokens until every
+    # row's window is full; p: visible [B, columns] where rows do not see all columns
+    self.columns = int(columns)
+    self.short = int(short)
+    self.slot = 0
+    self.work["position"] = seen.clone()
+    R = self.reach
+    slot = torch.arange(R, device=seen.device).unsqueeze(0)
+    unused = (slot < R - seen.unsqueeze(1)).unsqueeze(1)
+    self.work["unused"] = torch.zeros(unused.size(), dtype=6, device=seen.device).masked_fill(unused, -inf)
+    if "visible" in p:
+      self.work["visible"] = p["visible"].unsqueeze(1).unsqueeze(1)
+    self.prepare()
+    return torch.zeros([])
+
+  def prepare(self) -> None:
+    # buffers that all layers write before they read
+    B = self.work["position"].size(0)
+    D = self.head_dim
+    H = self.num_heads
+    K = self.num_kv_heads
+    device = self.work["position"].device
+    new_v = torch.zeros([B, K, self.value_width()], dtype=6, device=device)
+    _0 = torch.select(new_v, 2, D).fill_(1.0)
+    self.work["new_v"] = new_v
+    self.work["attended"] = torch.zeros([B, H, D], dtype=self.work["embedding"].dtype, device=device)
+    # [B, 1, R] of each row and [B K, 1, R] are one memory only if there is one key/value head
+    self.work["unseen"] = self.work["unused"].expand([B, K, self.reach]).reshape([B * K, 1, self.reach])
+    for w in self.layers:
+      if "map_q" in w:
+        width = w["map_q"].size(2)
+        both = torch.empty([2, B, H, 2, width // 2], dtype=6, device=device)
+        self.work["features"] = both
+        self.work["features.q"] = both[0].reshape([B, H, width]).transpose(0, 1)
+        self.work["features.k"] = both[1].reshape([B, K, H // K * width]).transpose(0, 1)
+    return None
+
+  def hold_linear(self, s: Dict[str, Tensor]) -> Tensor:
+    # the state of the next linearized layer, copied
+    B = self.work["position"].size(0)
+    D = self.head_dim
+    H = self.num_heads
+    K = self.num_kv_heads
+    E = self.value_width()
+    R = self.reach
+    w = self.layers[len(self.states)]
+    m = 0
+    if "sinks" in w:
+      m = w["sinks"].size(1)
+    t = annotate(Dict[str, Tensor], {})
+    t["document"] = s["document"].clone()
+    if R > 0:
+      values = torch.zeros([B, K, R + m, E], dtype=6, device=s["seen"].device)
+      used = (self.work["unused"] == 0.0).to(6)
+      _0 = torch.narrow(torch.narrow(values, 2, 0, R), 3, 0, D).copy_(s["window_v"] * used.unsqueeze(3))
+      _1 = torch.select(torch.narrow(values, 2, 0, R), 3, D).copy_(used)
+      _2 = torch.select(torch.narrow(values, 2, R, m), 3, D).fill_(1.0)
+      t["window_v"] = values
+      t["window_k"] = s["window_k"].clone()
+    if self.linear:
+      F = s["k_sum"].size(2)
+      sums = torch.zeros([B, K, H // K, F, E], dtype=6, device=s["seen"].device)
+      _3 = torch.narrow(sums, 4, 0, D).copy_(s["kv_state"].reshape([B, K, H // K, F, D]))
+      _4 = torch.select(sums, 4, D).copy_(s["k_sum"].reshape([B, K, H // K, F]))
+      t["sums"] = sums
+    self.states.append(self.views(t, w))
+    return torch.zeros([])
+
+  def views(self, t: Dict[str, Tensor], w: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    # other shapes of the same memory, and a buffer of scores whose last columns are the sinks
+    B = self.work["position"].size(0)
+    D = self.head_dim
+    H = self.num_heads
+    K = self.num_kv_heads
+    if "window_k" in t:
+      R = self.reach
+      rows = t["window_v"].size(2)
+      t["window_k.turned"] = t["window_k"].reshape([B * K, R, D]).transpose(1, 2)
+      t["window_v.flat"] = t["window_v"].reshape([B * K, rows, -1])
+      scores = torch.zeros([B, K, H // K, rows], dtype=6, device=t["window_k"].device)
+      if "sinks" in w:
+        sinks = w["sinks"].reshape([1, K, H // K, rows - R])
+        _0 = torch.narrow(scores, 3, R, rows - R).copy_(sinks)
+      t["scores.all"] = scores.reshape([B * K, H // K, rows])
+      t["scores"] = torch.narrow(t["scores.all"], 2, 0, R)
+    if "sums" in t:
+      t["sums.flat"] = t["sums"].reshape([B * H, t["sums"].size(3), -1])
+    return t
+
+  def hold_softmax(self, keys: Tensor, values: Tensor) -> Tensor:
+    # the cache of the next softmax layer, copied into one with room, see make_room
+    t = annotate(Dict[str, Tensor], {})
+    t["keys"] = self.widened(keys, self.columns, 2)
+    t["values"] = self.widened(values, self.columns, 2)
+    self.states.append(t)
+    return torch.zeros([])
+
+  def widened(self, x: Tensor, filled: int, axis: int) -> Tensor:
+    # x with room for `growth` more columns than are filled
+    size = x.size()
+    size[axis] = filled + self.growth
+    y = torch.zeros(size, dtype=x.dtype, device=x.device)
+    _0 = torch.narrow(y, axis, 0, filled).copy_(torch.narrow(x, axis, 0, filled))
+    return y
+
+  def make_room(self) -> None:
+    # before a token: what it is going to fill
+    if self.short > 0:
+      _0 = torch.select(self.work["unseen"], 2, self.slot).zero_()
+    n = self.columns
+    for t in self.states:
+      if "keys" in t:
+        if t["keys"].size(2) == n:
+          t["keys"] = self.widened(t["keys"], n, 2)
+          t["values"] = self.widened(t["values"], n, 2)
+    if "visible" in self.work:
+      if self.work["visible"].size(3) <= n:
+        self.work["visible"] = self.widened(self.work["visible"], n, 3)
+      _1 = torch.select(self.work["visible"], 3, n).fill_(True)
+    return None
+
+  def keep(self, rows: Tensor) -> Tensor:
+    # goes on with some rows [n] only
+    if self.reach > 0:
+      unused = self.work["unseen"].reshape([-1, self.num_kv_heads, self.reach])
+      self.work["unused"] = torch.narrow(unused, 1, 0, 1)
+    for name in ["position", "visible", "unused"]:
+      if name in self.work:
+        self.work[name] = self.work[name].index_select(0, rows)
+    self.prepare()
+    for i in range(len(self.states)):
+      t = annotate(Dict[str, Tensor], {})
+      for name in ["window_k", "window_v", "sums", "document", "keys", "values"]:
+        if name in self.states[i]:
+          t[name] = self.states[i][name].index_select(0, rows)
+      self.states[i] = self.views(t, self.layers[i])
+    return torch.zeros([])
+
+  def seen(self, like: Tensor) -> Tensor:
+    return self.work["position"].clone()
+
+  def linear_state(self, layer: Tensor, s: Dict[str, Tensor]) -> List[Tensor]:
+    # a layer's state as attention.md has it; s: one of the same layer, for what stays empty
+    t = self.states[int(layer)]
+    D = self.head_dim
+    window_k = s["window_k"]
+    window_v = s["window_v"]
+    if self.reach > 0:
+      window_k = torch.roll(t["window_k"], [-self.slot], [2])
+      values = torch.narrow(torch.narrow(t["window_v"], 2, 0, self.reach), 3, 0, D)
+      window_v = torch.roll(values, [-self.slot], [2])
+    kv_state = s["kv_state"]
+    k_sum = s["k_sum"]
+    if self.linear:
+      B = t["sums"].size(0)
+      sums = t["sums"].reshape([B, self.num_heads, t["sums"].size(3), -1])
+      kv_state = torch.narrow(sums, 3, 0, D).clone()
+      k_sum = torch.select(sums, 3, D).clone()
+    return [window_k.clone(), window_v.clone(), s["window_k_linear"].clone(), s["window_g"].clone(), s["first_k"].clone(), s["first_v"].clone(), kv_state.clone(), k_sum.clone(), self.work["position"].clone(), t["document"].clone()]
+
+  def softmax_state(self, layer: Tensor) -> List[Tensor]:
+    t = self.states[int(layer)]
+    keys = torch.narrow(t["keys"], 2, 0, self.columns)
+    values = torch.narrow(t["values"], 2, 0, self.columns)
+    return [keys.clone(), values.clone()]
+
+  def size_bytes(self, like: Tensor) -> Tensor:
+    # memory that stands between tokens and depends on the rows: states and the rows' positions
+    bytes = 0
+    for t in self.states:
+      for name in ["window_k", "window_v", "sums", "document", "keys", "values"]:
+        if name in t:
+          bytes = bytes + t[name].numel() * self.item_bytes(t[name])
+    for name in ["position", "visible"]:
+      if name in self.work:
+        bytes = bytes + self.work[name].numel() * self.item_bytes(self.work[name])
+    return torch.full([], bytes, dtype=4)
+
+  def item_bytes(self, x: Tensor) -> int:
+    size = 4
+    if x.dtype == 4:
+      size = 8
+    elif x.dtype == 5 or x.dtype == 15:
+      size = 2
+    elif x.dtype == 11:
+      size = 1
+    return size
+
+  def hold_random(self, rows: Tensor, length: Tensor) -> Tensor:
+    # states of rows after so many tokens, of random numbers, which cost nothing to make
+    B = int(rows)
+    n = int(length)
+    device = self.work["embedding"].device
+    D = self.head_dim
+    H = self.num_heads
+    K = self.num_kv_heads
+    F = self.feature_width
+    seen = torch.full([B], n, dtype=4, device=device)
+    _0 = self.hold_rows(seen, length, torch.zeros([], dtype=4), annotate(Dict[str, Tensor], {}))
+    self.work["unused"] = self.work["unused"] * 0.0
+    for w in self.layers:
+      if "softmax" in w:
+        t = annotate(Dict[str, Tensor], {})
+        for name in ["keys", "values"]:
+          size = [B, K, n + self.growth, D]
+          t[name] = torch.empty(size, dtype=self.work["embedding"].dtype, device=device).normal_()
+        self.states.append(t)
+      else:
+        s = annotate(Dict[str, Tensor], {})
+        s["seen"] = seen
+        s["document"] = torch.zeros_like(seen)
+        s["window_k"] = torch.rand([B, K, self.reach, D], dtype=6, device=device)
+        s["window_v"] = torch.rand([B, K, self.reach, D], dtype=6, device=device)
+        s["kv_state"] = torch.rand([B, H, F, D], dtype=6, device=device)
+        s["k_sum"] = torch.rand([B, H, F], dtype=6, device=device)
+        _1 = self.hold_linear(s)
+    return torch.zeros([])
