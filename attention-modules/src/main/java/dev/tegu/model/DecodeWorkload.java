@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.Optional;
 import java.util.SplittableRandom;
 
 /**
@@ -18,13 +19,16 @@ import java.util.SplittableRandom;
 public final class DecodeWorkload implements AutoCloseable {
     private static final long SEED = 5;
 
+    /** Tokens that stand for any longer context where states are constant: past every window. */
+    private static final int MOST_READ = 512;
+
     private final DecoderModel model;
     private final int batch;
     private final int context;
     private final NDManager manager;
 
     /** What stands between tokens, none before a context. */
-    private TokenDecoder decoder;
+    private Decoding decoder;
 
     /** The rows' last tokens, [B] int64. */
     private NDArray last;
@@ -33,20 +37,12 @@ public final class DecodeWorkload implements AutoCloseable {
      * @param model teacher or student; stays the caller's
      * @param batch rows, at least 1
      * @param context tokens of each row's context, at least 1
-     * @throws IllegalArgumentException if the model does not decode with one call a token; the
-     *     message says why
      */
     public DecodeWorkload(DecoderModel model, int batch, int context) {
         if (batch < 1 || context < 1) {
             throw new IllegalArgumentException(
                     "a workload needs at least 1 row and 1 token, found " + batch + ", " + context);
         }
-        TokenDecoder.reasonAgainst(model)
-                .ifPresent(
-                        reason -> {
-                            throw new IllegalArgumentException(
-                                    "this model decodes layer by layer: " + reason);
-                        });
         this.model = model;
         this.batch = batch;
         this.context = context;
@@ -55,26 +51,34 @@ public final class DecodeWorkload implements AutoCloseable {
 
     /** Reads the contexts, random tokens, in the pieces that {@link Generator} takes. */
     public void prefill() {
+        read(context);
+    }
+
+    private void read(int tokens) {
         SplittableRandom random = new SplittableRandom(SEED);
         int piece =
                 model.config().readsWholeText()
-                        ? context
+                        ? tokens
                         : Generator.prefillPiece(manager.getDevice(), batch);
-        try (DecoderState state = model.newState()) {
+        DecoderState state = model.newState();
+        try {
             NDArray next = null;
-            for (int from = 0; from < context; from += piece) {
-                int width = Math.min(piece, context - from);
+            for (int from = 0; from < tokens; from += piece) {
+                int width = Math.min(piece, tokens - from);
                 long[] ids = random.longs((long) batch * width, 0, model.vocabSize()).toArray();
                 try (NDManager scope = manager.newSubManager()) {
                     NDArray hidden =
                             model.forward(scope.create(ids, new Shape(batch, width)), state);
-                    if (from + width == context) {
-                        next = model.nextToken(hidden).argMax(-1);
+                    if (from + width == tokens) {
+                        next = model.nextToken(hidden).argMax(1);
                         next.attach(manager);
                     }
                 }
             }
-            begin(new TokenDecoder(model, state), next);
+            begin(Generator.decoding(model, state), next);
+        } catch (RuntimeException e) {
+            state.close();
+            throw e;
         }
     }
 
@@ -82,14 +86,27 @@ public final class DecodeWorkload implements AutoCloseable {
      * Makes the memory of contexts that nobody reads: random states of linearized layers, random
      * keys and values for every token in softmax layers. A token costs what it costs after {@link
      * #prefill}; what it says means nothing.
+     *
+     * @throws IllegalStateException if the model decodes layer by layer and has softmax layers
      */
     public void fill() {
-        begin(
-                TokenDecoder.random(model, batch, context),
-                manager.zeros(new Shape(batch), DataType.INT64));
+        Optional<String> reason = TokenDecoder.reasonAgainst(model);
+        if (reason.isEmpty()) {
+            begin(
+                    TokenDecoder.random(model, batch, context),
+                    manager.zeros(new Shape(batch), DataType.INT64));
+        } else if (model.hasSoftmax()) {
+            throw new IllegalStateException(
+                    "a context of softmax layers is filled where a token is one call only, and here "
+                            + reason.get()
+                            + "; use prefill()");
+        } else {
+            // a state has its full size from the first token on
+            read(Math.min(context, MOST_READ));
+        }
     }
 
-    private void begin(TokenDecoder next, NDArray tokens) {
+    private void begin(Decoding next, NDArray tokens) {
         if (decoder != null) {
             decoder.close();
             last.close();

@@ -112,7 +112,7 @@ public final class Generator {
             prompt.close();
             throw e;
         }
-        try (Decoding decoding = decoding(prompt)) {
+        try (Decoding decoding = decoding(model, prompt)) {
             List<int[]> coming = List.of(choose(first, live, settings));
             while (true) {
                 List<Row> before = live;
@@ -142,7 +142,7 @@ public final class Generator {
     }
 
     /** The way that serves the model; the state is its own from now on. */
-    private Decoding decoding(DecoderState state) {
+    static Decoding decoding(DecoderModel model, DecoderState state) {
         if (TokenDecoder.reasonAgainst(model).isPresent()) {
             return new LayerwiseDecoding(model, state);
         }
@@ -205,7 +205,12 @@ public final class Generator {
     }
 
     private static int choose(float[] logits, double temperature, SplittableRandom random) {
-        int best = LayerwiseDecoding.largest(logits, 0, logits.length);
+        int best = 0;
+        for (int i = 1; i < logits.length; i++) {
+            if (logits[i] > logits[best]) {
+                best = i;
+            }
+        }
         if (temperature == 0) {
             return best;
         }

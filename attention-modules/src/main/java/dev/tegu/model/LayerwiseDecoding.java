@@ -1,8 +1,9 @@
 package dev.tegu.model;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import java.util.Arrays;
-import java.util.List;
 
 /** Decoding layer by layer with {@link DecoderModel#forward}: every method, and the reference. */
 final class LayerwiseDecoding implements Decoding {
@@ -18,38 +19,32 @@ final class LayerwiseDecoding implements Decoding {
     }
 
     @Override
-    public float[] logits(int[] tokens) {
-        List<int[]> rows = Arrays.stream(tokens).mapToObj(token -> new int[] {token}).toList();
-        try (NDManager scope = model.manager().newSubManager()) {
-            TokenBatch batch = TokenBatch.padded(scope, rows, TokenBatch.Side.LEFT);
-            return model.nextToken(model.forward(batch, state)).toFloatArray();
+    public NDManager manager() {
+        return model.manager();
+    }
+
+    @Override
+    public NDArray logits(NDArray ids) {
+        NDManager owner = ids.getManager();
+        try (NDManager scope = owner.newSubManager()) {
+            scope.tempAttachAll(ids);
+            return scope.ret(model.nextToken(model.forward(ids.expandDims(1), state)));
         }
     }
 
     @Override
-    public int[][] greedy(int[] tokens, int count) {
-        int[][] out = new int[count][];
-        int[] last = tokens;
-        for (int i = 0; i < count; i++) {
-            float[] logits = logits(last);
-            last = new int[tokens.length];
-            for (int row = 0; row < last.length; row++) {
-                last[row] = largest(logits, row * model.vocabSize(), model.vocabSize());
+    public NDArray greedy(NDArray ids, int count) {
+        NDManager owner = ids.getManager();
+        try (NDManager scope = owner.newSubManager()) {
+            scope.tempAttachAll(ids);
+            NDList tokens = new NDList();
+            NDArray last = ids;
+            for (int i = 0; i < count; i++) {
+                last = logits(last).argMax(1);
+                tokens.add(last);
             }
-            out[i] = last;
+            return scope.ret(NDArrays.stack(tokens));
         }
-        return out;
-    }
-
-    /** Place of the first largest of some values. */
-    static int largest(float[] values, int offset, int count) {
-        int best = 0;
-        for (int i = 1; i < count; i++) {
-            if (values[offset + i] > values[offset + best]) {
-                best = i;
-            }
-        }
-        return best;
     }
 
     @Override

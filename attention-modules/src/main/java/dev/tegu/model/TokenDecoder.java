@@ -21,7 +21,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.IntStream;
 
 /**
  * Decoding with one script call a token for the whole model, in place.
@@ -278,12 +277,8 @@ final class TokenDecoder implements Decoding {
         return host.create(value);
     }
 
-    /**
-     * @param ids the rows' last tokens, [B] int64; their manager owns the result
-     * @param count how many more, at least 1
-     * @return the most probable ones, [count, B] int64; nothing waits for them
-     */
-    NDArray greedy(NDArray ids, int count) {
+    @Override
+    public NDArray greedy(NDArray ids, int count) {
         try (NDManager scope = manager.newSubManager()) {
             advance(count);
             NDArray steps = number(scope, count);
@@ -291,11 +286,8 @@ final class TokenDecoder implements Decoding {
         }
     }
 
-    /**
-     * @param ids the rows' last tokens, [B] int64; their manager owns the result
-     * @return float32 logits of what follows, [B, V]
-     */
-    NDArray logits(NDArray ids) {
+    @Override
+    public NDArray logits(NDArray ids) {
         advance(1);
         return script.call("logits", new TorchScript.Arguments().add(ids)).get(0);
     }
@@ -313,35 +305,15 @@ final class TokenDecoder implements Decoding {
         }
     }
 
-    private static long[] wide(int[] tokens) {
-        return Arrays.stream(tokens).asLongStream().toArray();
-    }
-
     @Override
-    public float[] logits(int[] tokens) {
-        try (NDManager scope = manager.newSubManager()) {
-            return logits(scope.create(wide(tokens))).toFloatArray();
-        }
-    }
-
-    @Override
-    public int[][] greedy(int[] tokens, int count) {
-        try (NDManager scope = manager.newSubManager()) {
-            long[] flat = greedy(scope.create(wide(tokens)), count).toLongArray();
-            return IntStream.range(0, count)
-                    .mapToObj(
-                            i ->
-                                    Arrays.stream(flat, i * batch, (i + 1) * batch)
-                                            .mapToInt(Math::toIntExact)
-                                            .toArray())
-                    .toArray(int[][]::new);
-        }
+    public NDManager manager() {
+        return manager;
     }
 
     @Override
     public void keep(int... chosen) {
         NDManager fewer = manager.newSubManager();
-        try (NDArray index = fewer.create(wide(chosen))) {
+        try (NDArray index = fewer.create(Arrays.stream(chosen).asLongStream().toArray())) {
             script.call("keep", new TorchScript.Arguments().add(index)).close();
             rows = rows.map(r -> r.map(tensor -> tensor.get(index)));
             rows.ifPresent(r -> r.attach(fewer));
