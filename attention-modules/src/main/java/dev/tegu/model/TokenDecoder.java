@@ -72,7 +72,15 @@ final class TokenDecoder implements Decoding {
      *     #reasonAgainst}
      */
     TokenDecoder(DecoderModel model, DecoderState state) {
-        this(model, state.batch(), state.length());
+        this(model, state, sharesWeights(model));
+    }
+
+    /**
+     * @param sharesWeights whether weights that read the same input become parts of one piece of
+     *     memory, so that they are one product; that reads them all, and mapped files need not be
+     */
+    TokenDecoder(DecoderModel model, DecoderState state, boolean sharesWeights) {
+        this(model, state.batch(), state.length(), sharesWeights);
         try {
             holdRows(state);
             for (int i = 0; i < model.layers().size(); i++) {
@@ -91,7 +99,11 @@ final class TokenDecoder implements Decoding {
         }
     }
 
-    private TokenDecoder(DecoderModel model, int batch, int begin) {
+    private static boolean sharesWeights(DecoderModel model) {
+        return model.manager().getDevice().isGpu();
+    }
+
+    private TokenDecoder(DecoderModel model, int batch, int begin, boolean sharesWeights) {
         reasonAgainst(model)
                 .ifPresent(
                         reason -> {
@@ -109,7 +121,7 @@ final class TokenDecoder implements Decoding {
         this.rowManager = manager.newSubManager();
         this.script = TorchScript.load(TokenDecoder.class, SCRIPTS, constants(model));
         try {
-            holdWeights();
+            holdWeights(sharesWeights);
         } catch (RuntimeException e) {
             close();
             throw e;
@@ -124,7 +136,7 @@ final class TokenDecoder implements Decoding {
      * @param length tokens of each row's context
      */
     static TokenDecoder random(DecoderModel model, int batch, int length) {
-        TokenDecoder decoder = new TokenDecoder(model, batch, length);
+        TokenDecoder decoder = new TokenDecoder(model, batch, length, sharesWeights(model));
         try (NDManager scope = decoder.manager.newSubManager()) {
             decoder.script
                     .call(
@@ -216,7 +228,7 @@ final class TokenDecoder implements Decoding {
         return model.layers().get(layer).attention().isPresent();
     }
 
-    private void holdWeights() {
+    private void holdWeights(boolean sharesWeights) {
         try (NDManager scope = manager.newSubManager()) {
             NDArray embedding = model.ends().get(0);
             NDArray norm = model.ends().get(1);
@@ -234,6 +246,9 @@ final class TokenDecoder implements Decoding {
                 all.putAll(ModelLoader.constants(model.config(), i, scope));
                 if (!isLinear(i)) {
                     all.put("softmax", number(scope, 1));
+                }
+                if (sharesWeights && !layer.isTrained()) {
+                    all.put("shares", number(scope, 1));
                 }
                 script.call("hold_layer", new TorchScript.Arguments().add("w", all)).close();
             }

@@ -11,9 +11,9 @@
     # w: lm_head where the embedding is not the head
     self.work["embedding"] = embedding
     self.work["norm"] = torch.stack([norm, norm])
-    self.work["head"] = embedding
+    self.work["head"] = embedding.t()
     if "lm_head" in w:
-      self.work["head"] = w["lm_head"]
+      self.work["head"] = w["lm_head"].t()
     sign = torch.ones([2, 1], dtype=embedding.dtype, device=embedding.device)
     _ = sign[1].neg_()
     self.work["sign"] = sign
@@ -38,9 +38,10 @@
       layer[name] = torch.stack([w[name], w[name]])
     self.join_maps(layer, "qkv_proj", ["q_proj", "k_proj", "v_proj"])
     self.join_maps(layer, "gate_up_proj", ["gate_proj", "up_proj"])
-    for name in ["o_proj", "down_proj"]:
-      self.join_maps(layer, name, [name])
-      layer[name + ".turned"] = w[name + ".weight"].t()
+    self.join_maps(layer, "o_proj", ["o_proj"])
+    self.join_maps(layer, "down_proj", ["down_proj"])
+    if "gate.weight" in w:
+      layer["gate.turned"] = w["gate.weight"].t()
     self.join_features(layer)
     if "window_factor" in w:
       # what the linear branch weighs beside a window that weighs 1; e^80 leaves nothing of the window
@@ -52,18 +53,20 @@
     return torch.zeros([])
 
   def join_maps(self, w: Dict[str, Tensor], name: str, roles: List[str]) -> None:
-    # biases and adapters of maps of one input, side by side: NAME.bias, NAME.down and NAME.up
+    # maps of one input side by side, [in, all outputs]: NAME.turned where their weights lie in one
+    # piece, and NAME.bias; NAME.down and NAME.up of their adapters
     rows = 0
     rank = 0
     biased = False
     for role in roles:
+      w[role + ".turned"] = w[role + ".weight"].t()
       rows = rows + w[role + ".weight"].size(0)
       biased = biased or role + ".bias" in w
       if role + ".lora_A" in w:
         rank = rank + w[role + ".lora_A"].size(0)
     first = w[roles[0] + ".weight"]
     bias = torch.zeros([rows], dtype=first.dtype, device=first.device)
-    up = torch.zeros([rows, rank], dtype=6, device=first.device)
+    up = torch.zeros([rank, rows], dtype=6, device=first.device)
     down = annotate(List[Tensor], [])
     row = 0
     column = 0
@@ -72,35 +75,50 @@
       if role + ".bias" in w:
         _0 = torch.narrow(bias, 0, row, size).copy_(w[role + ".bias"])
       if role + ".lora_A" in w:
-        a = w[role + ".lora_A"]
-        place = torch.narrow(torch.narrow(up, 0, row, size), 1, column, a.size(0))
-        _1 = place.copy_(w[role + ".lora_B"] * w["lora_scale"])
+        a = w[role + ".lora_A"].t()
+        place = torch.narrow(torch.narrow(up, 1, row, size), 0, column, a.size(1))
+        _1 = place.copy_(w[role + ".lora_B"].t() * w["lora_scale"])
         down.append(a)
-        column = column + a.size(0)
+        column = column + a.size(1)
       row = row + size
     if biased:
       w[name + ".bias"] = bias
     if rank > 0:
-      w[name + ".down"] = torch.cat(down, 0)
+      w[name + ".down"] = torch.cat(down, 1)
       w[name + ".up"] = up
+    if len(roles) > 1 and "shares" in w:
+      self.share(w, name, roles)
+    return None
+
+  def share(self, w: Dict[str, Tensor], name: str, roles: List[str]) -> None:
+    # the weights move into one piece of memory, of which the model's own tensors become parts
+    parts = annotate(List[Tensor], [])
+    for role in roles:
+      parts.append(w[role + ".weight"])
+    whole = torch.cat(parts, 0)
+    row = 0
+    for part in parts:
+      size = part.size(0)
+      _ = part.set_(torch.narrow(whole, 0, row, size))
+      row = row + size
+    w[name + ".turned"] = whole.t()
     return None
 
   def maps(self, x: Tensor, wide: Tensor, name: str, roles: List[str], w: Dict[str, Tensor]) -> Tensor:
     # [B, M] -> the roles' outputs side by side; wide: x in float32
-    bias = annotate(Optional[Tensor], None)
-    if name + ".bias" in w:
-      bias = w[name + ".bias"]
-    if name + ".weight" in w:
-      y = torch.linear(x, w[name + ".weight"], bias)
+    if name + ".turned" in w and name + ".bias" in w:
+      y = torch.addmm(w[name + ".bias"], x, w[name + ".turned"])
+    elif name + ".turned" in w:
+      y = torch.mm(x, w[name + ".turned"])
     else:
       parts = annotate(List[Tensor], [])
       for role in roles:
-        parts.append(torch.linear(x, w[role + ".weight"], None))
+        parts.append(torch.mm(x, w[role + ".turned"]))
       y = torch.cat(parts, 1)
-      if bias is not None:
-        y = y.add_(bias)
+      if name + ".bias" in w:
+        y = y.add_(w[name + ".bias"])
     if name + ".down" in w:
-      y = y.add_(torch.linear(torch.linear(wide, w[name + ".down"], None), w[name + ".up"], None))
+      y = y.add_(torch.mm(torch.mm(wide, w[name + ".down"]), w[name + ".up"]))
     return y
 
   def add_map(self, h: Tensor, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
@@ -109,8 +127,7 @@
     if name + ".bias" in w:
       h = h.add_(w[name + ".bias"])
     if name + ".down" in w:
-      low = torch.linear(x.to(6), w[name + ".down"], None)
-      h = h.add_(torch.linear(low, w[name + ".up"], None))
+      h = h.add_(torch.mm(torch.mm(x.to(6), w[name + ".down"]), w[name + ".up"]))
     return h
 
   def normalize_row(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -149,21 +166,20 @@
       if "gate_up_proj.down" in w:
         wide = x.to(6)
       y = self.maps(x, wide, "gate_up_proj", ["gate_proj", "up_proj"], w)
-      half = y.size(1) // 2
-      gate = torch.narrow(y, 1, 0, half)
+      gate, up = torch.chunk(y, 2, 1)
       if self.hidden_act == "silu":
         gate = torch.silu(gate)
       elif self.hidden_act == "gelu":
         gate = torch.gelu(gate)
       else:
         gate = torch.gelu(gate, approximate="tanh")
-      h = self.add_map(h, gate.mul_(torch.narrow(y, 1, half, half)), "down_proj", w)
+      h = self.add_map(h, gate.mul_(up), "down_proj", w)
     _ = self.work["position"].add_(1)
     self.columns = self.columns + 1
     if self.reach > 0:
       self.slot = (self.slot + 1) % self.reach
       self.short = max(self.short - 1, 0)
-    return torch.linear(self.normalize_row(h, self.work["norm"]), self.work["head"], None)
+    return torch.mm(self.normalize_row(h, self.work["norm"]), self.work["head"])
 
   def logits(self, ids: Tensor) -> Tensor:
     return self.token(ids).to(6)

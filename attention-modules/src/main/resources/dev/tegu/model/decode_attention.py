@@ -9,10 +9,9 @@
     H = self.num_heads
     K = self.num_kv_heads
     n = self.columns
-    qk = torch.narrow(y, 1, 0, (H + K) * D).to(6).reshape([B, H + K, D])
-    q = torch.bmm(torch.narrow(qk, 1, 0, H), turn).to(y.dtype).reshape([B, K, H // K, D])
-    k = torch.bmm(torch.narrow(qk, 1, H, K), turn)
-    v = torch.narrow(y, 1, (H + K) * D, K * D).reshape([B, K, D])
+    q, k, v = torch.split_with_sizes(y.to(6).view([B, H + 2 * K, D]), [H, K, K], 1)
+    q = torch.bmm(q, turn).to(y.dtype).view([B, K, H // K, D])
+    k = torch.bmm(k, turn)
     _0 = torch.select(s["keys"], 2, n).copy_(k)
     _1 = torch.select(s["values"], 2, n).copy_(v)
     keys = torch.narrow(s["keys"], 2, 0, n + 1)
@@ -29,10 +28,7 @@
     D = self.head_dim
     H = self.num_heads
     K = self.num_kv_heads
-    qk = torch.narrow(y, 1, 0, (H + K) * D).to(6).reshape([B, H + K, D])
-    q = torch.narrow(qk, 1, 0, H)
-    k = torch.narrow(qk, 1, H, K)
-    v = torch.narrow(y, 1, (H + K) * D, K * D).reshape([B, K, D])
+    q, k, v = torch.split_with_sizes(y.to(6).view([B, H + 2 * K, D]), [H, K, K], 1)
     turned_q = q
     if self.window_rope or self.linear_rope:
       turned_q = torch.bmm(q, turn)
@@ -43,7 +39,7 @@
     if self.outside_window:
       # the oldest token leaves the window for the sums; what an unused slot adds is zero
       old_k = torch.select(s["window_k"], 2, self.slot)
-      old_v = torch.select(s["window_v"], 2, self.slot)
+      old_v = torch.select(s["window_v.entries"], 4, self.slot)
       far = self.far_token(q_linear, old_k, old_v, k, x, w, s)
     near = annotate(Optional[Tensor], None)
     top = annotate(Optional[Tensor], None)
@@ -51,7 +47,7 @@
     new_v = self.work["new_v"]
     if self.reach > 0:
       new_k = torch.select(s["window_k"], 2, self.slot)
-      new_v = torch.select(s["window_v"], 2, self.slot)
+      new_v = torch.select(s["window_v.entries"], 4, self.slot)
       q_window = q
       if self.window_rope:
         new_k = torch.bmm(k, turn, out=new_k)
@@ -62,18 +58,18 @@
         k_linear = new_k
       elif self.linear_rope:
         k_linear = torch.bmm(k, turn)
-      _0 = torch.narrow(new_v, 2, 0, D).copy_(v)
+      _0 = torch.select(s["window_v.numbers"], 2, self.slot).copy_(v)
       if self.short > 0:
-        _1 = torch.select(new_v, 2, D).fill_(1.0)
+        _1 = torch.select(new_v, 4, D).fill_(1.0)
       near, top = self.near_token(q_window, s)
     elif self.linear:
-      _2 = torch.narrow(new_v, 2, 0, D).copy_(v)
+      _2 = self.work["new_v.numbers"].copy_(v)
       if self.linear_rope:
         k_linear = torch.bmm(k, turn)
     if self.linear and not self.outside_window:
       far = self.far_token(q_linear, k_linear, new_v, k, x, w, s)
     self.combine_token(near, top, far, w)
-    return self.work["attended"].reshape([B, H * D])
+    return self.work["attended.flat"]
 
   def near_token(self, q: Tensor, s: Dict[str, Tensor]) -> Tuple[Tensor, Tensor]:
     # softmax over the window and the sinks: sums [B, H, E] of weights that sum up to 1, and the
@@ -87,14 +83,14 @@
     if self.short > 0:
       scores = scores.add_(self.work["unseen"])
     weights = torch.softmax(s["scores.all"], -1)
-    near = torch.bmm(weights, s["window_v.flat"]).reshape([B, H, -1])
+    near = torch.bmm(weights, s["window_v.flat"]).view([B, H, -1])
     top = weights
     if self.combine_kind == "shared_denominator" and self.linear:
-      top = weights.amax([-1], True).reshape([B, H, 1])
+      top = weights.amax([-1], True).view([B, H, 1])
     return (near, top)
 
   def far_token(self, q: Tensor, k: Tensor, v: Tensor, plain_k: Tensor, x: Tensor, w: Dict[str, Tensor], s: Dict[str, Tensor]) -> Tensor:
-    # a key [B, K, D] with its value and its one [B, K, E] enters the sums [B, K, G, F, E]; what the
+    # a key [B, K, D] with its value and its one [B, K, 1, 1, E] enters the sums [B, K, G, F, E]; what the
     # query [B, H, D] reads of them: [B, H, E]
     B = q.size(0)
     H = self.num_heads
@@ -114,25 +110,27 @@
       fq = self.features(q.unsqueeze(2), "q", w)
       fk = self.features(k.unsqueeze(2), "k", w)
     entering = fk.reshape([B, K, H // K, -1, 1])
-    sums = sums.addcmul_(entering, v.unsqueeze(2).unsqueeze(2))
+    sums = sums.addcmul_(entering, v)
     read = torch.bmm(fq.reshape([B * H, 1, -1]), s["sums.flat"])
-    return read.reshape([B, H, -1])
+    return read.view([B, H, -1])
 
   def decay(self, k: Tensor, x: Tensor, w: Dict[str, Tensor]) -> Tensor:
     # what the sums are multiplied with, [B, K or 1, G or 1, F or 1, 1]
     if self.gate == "scalar":
-      bias = annotate(Optional[Tensor], None)
       if "gate.bias" in w:
-        bias = w["gate.bias"]
-      g = torch.sigmoid_(torch.linear(x, w["gate.weight"], bias)).unsqueeze(2)
+        g = torch.addmm(w["gate.bias"], x, w["gate.turned"])
+      else:
+        g = torch.mm(x, w["gate.turned"])
+      g = g.sigmoid_()
     else:
       w["x"] = x.unsqueeze(1)
       g = torch.exp(self.log_gate(k.unsqueeze(2), w))
-      g = g.reshape([g.size(0), g.size(1), -1])
-    heads = [1, 1]
-    if g.size(1) > 1:
-      heads = [self.num_kv_heads, self.num_heads // self.num_kv_heads]
-    return g.reshape([g.size(0), heads[0], heads[1], g.size(2), 1])
+    K = 1
+    G = 1
+    if self.gate_heads > 1:
+      K = self.num_kv_heads
+      G = self.num_heads // K
+    return g.reshape([x.size(0), K, G, -1, 1])
 
   def combine_token(self, near: Optional[Tensor], top: Optional[Tensor], far: Optional[Tensor], w: Dict[str, Tensor]) -> None:
     # both [B, H, E], a branch that is off is absent -> `attended`, in the model's type

@@ -52,10 +52,12 @@
     H = self.num_heads
     K = self.num_kv_heads
     device = self.work["position"].device
-    new_v = torch.zeros([B, K, self.value_width()], dtype=6, device=device)
-    _0 = torch.select(new_v, 2, D).fill_(1.0)
+    new_v = torch.zeros([B, K, 1, 1, self.value_width()], dtype=6, device=device)
+    _0 = torch.select(new_v, 4, D).fill_(1.0)
     self.work["new_v"] = new_v
+    self.work["new_v.numbers"] = torch.narrow(new_v, 4, 0, D).view([B, K, D])
     self.work["attended"] = torch.zeros([B, H, D], dtype=self.work["embedding"].dtype, device=device)
+    self.work["attended.flat"] = self.work["attended"].view([B, H * D])
     # [B, 1, R] of each row and [B K, 1, R] are one memory only if there is one key/value head
     self.work["unseen"] = self.work["unused"].expand([B, K, self.reach]).reshape([B * K, 1, self.reach])
     for w in self.layers:
@@ -109,6 +111,8 @@
       rows = t["window_v"].size(2)
       t["window_k.turned"] = t["window_k"].reshape([B * K, R, D]).transpose(1, 2)
       t["window_v.flat"] = t["window_v"].reshape([B * K, rows, -1])
+      t["window_v.numbers"] = torch.narrow(t["window_v"], 3, 0, D)
+      t["window_v.entries"] = t["window_v"].unsqueeze(2).unsqueeze(2)
       scores = torch.zeros([B, K, H // K, rows], dtype=6, device=t["window_k"].device)
       if "sinks" in w:
         sinks = w["sinks"].reshape([1, K, H // K, rows - R])

@@ -345,4 +345,36 @@ class TokenDecoderTest {
             }
         }
     }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"teacher", "lizard"})
+    void weightsInOnePieceAreTheSameWeights(String method) throws Exception {
+        try (DecoderModel model = TinyStudents.of(method)) {
+            adapt(model, "q_proj", "up_proj");
+            float[] weight = model.layers().get(1).weights().get("k_proj.weight").toFloatArray();
+            float[] whole = TinyStudents.alone(model, text(9, 2));
+            try (DecoderState state = prompt(model, text(5, 1))) {
+                for (int time = 0; time < 2; time++) {
+                    try (Decoding fast = new TokenDecoder(model, state, true);
+                            Decoding slow = new LayerwiseDecoding(model, state.copy())) {
+                        compare(fast, slow, 0, 8, 1);
+                    }
+                }
+            }
+            assertArrayEquals(
+                    weight, model.layers().get(1).weights().get("k_proj.weight").toFloatArray());
+            assertArrayEquals(whole, TinyStudents.alone(model, text(9, 2)));
+            // parts of one piece: what is written to one is seen by a decoder that was there before
+            try (DecoderState state = prompt(model, text(5, 1));
+                    Decoding fast = new TokenDecoder(model, state, true);
+                    Decoding same = new TokenDecoder(model, state)) {
+                model.layers().forEach(l -> l.weights().get("v_proj.weight").muli(3));
+                float[] changed = fast.logits(new int[] {3});
+                assertTrue(TinyModels.distance(changed, same.logits(new int[] {3})) < TOLERANCE);
+                assertTrue(
+                        TinyModels.distance(changed, TinyStudents.next(model, state, new int[] {3}))
+                                < TOLERANCE);
+            }
+        }
+    }
 }
