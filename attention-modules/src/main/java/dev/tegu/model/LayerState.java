@@ -3,6 +3,7 @@ package dev.tegu.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import dev.tegu.attention.AttentionState;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -73,8 +74,8 @@ sealed interface LayerState extends AutoCloseable {
     /**
      * Of a softmax layer: it grows by every token.
      *
-     * @param k rotated keys, [B, K, P, D] float32
-     * @param v values, [B, K, P, D] float32
+     * @param k rotated keys, [B, K, P, D] in the type of the model's weights
+     * @param v values, likewise
      */
     record Softmax(NDArray k, NDArray v) implements LayerState {
         @Override
@@ -87,7 +88,9 @@ sealed interface LayerState extends AutoCloseable {
 
         @Override
         public long sizeBytes() {
-            return 2 * k.getShape().size() * k.getDataType().getNumOfBytes();
+            // Java knows bfloat16 by no name
+            boolean isBfloat16 = k.getDataType() == DataType.UNKNOWN;
+            return 2 * k.getShape().size() * (isBfloat16 ? 2 : k.getDataType().getNumOfBytes());
         }
 
         @Override

@@ -16,6 +16,7 @@ import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.config.ConfigBinder;
+import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,14 +52,18 @@ final class StateFile {
         Map<String, TensorSource> tensors = new TreeMap<>();
         for (int i = 0; i < state.layers().size(); i++) {
             for (Map.Entry<String, NDArray> t : state.layers().get(i).tensors().entrySet()) {
-                tensors.put(layer(i) + t.getKey(), source(t.getValue()));
+                tensors.put(layer(i) + t.getKey(), source(state.model(), t.getValue()));
             }
         }
         state.rows()
                 .ifPresent(
                         rows ->
                                 rows.tensors()
-                                        .forEach((n, t) -> tensors.put("rows." + n, source(t))));
+                                        .forEach(
+                                                (n, t) ->
+                                                        tensors.put(
+                                                                "rows." + n,
+                                                                source(state.model(), t))));
         SafetensorsWriter.replace(file, tensors, metadata);
     }
 
@@ -66,10 +71,23 @@ final class StateFile {
         return "layers." + index + ".";
     }
 
-    private static TensorSource source(NDArray tensor) {
+    /** Caches of a model in half precision become float32, which changes no number. */
+    private static TensorSource source(DecoderModel model, NDArray tensor) {
         List<Long> shape = Arrays.stream(tensor.getShape().getShape()).boxed().toList();
-        DType dtype = tensor.getDataType() == DataType.INT64 ? DType.I64 : DType.F32;
-        return TensorSource.of(dtype, shape, tensor::toByteBuffer);
+        if (tensor.getDataType() == DataType.INT64) {
+            return TensorSource.of(DType.I64, shape, tensor::toByteBuffer);
+        }
+        return TensorSource.of(
+                DType.F32,
+                shape,
+                () -> {
+                    try (NDArray wide =
+                            model.script()
+                                    .call("widen", new TorchScript.Arguments().add(tensor))
+                                    .get(0)) {
+                        return wide.toByteBuffer();
+                    }
+                });
     }
 
     /** What two models must agree in for one to read the other's state. */
@@ -188,8 +206,8 @@ final class StateFile {
         if (layer.attention().isEmpty()) {
             long[] dims = {batch, shape.numKvHeads(), length, shape.headDim()};
             return new LayerState.Softmax(
-                    read(file, scope, prefix + "keys", DType.F32, unread, dims),
-                    read(file, scope, prefix + "values", DType.F32, unread, dims));
+                    cache(model, read(file, scope, prefix + "keys", DType.F32, unread, dims)),
+                    cache(model, read(file, scope, prefix + "values", DType.F32, unread, dims)));
         }
         int width = shape.headDim();
         Map<String, NDArray> tensors = new LinkedHashMap<>();
@@ -216,6 +234,14 @@ final class StateFile {
             }
         }
         return new LayerState.Linear(AttentionState.of(tensors));
+    }
+
+    /** Keys or values in the type that the model's weights have. */
+    private static NDArray cache(DecoderModel model, NDArray wide) {
+        NDArray embedding = model.ends().get(0);
+        return model.script()
+                .call("as_type_of", new TorchScript.Arguments().add(wide).add(embedding))
+                .get(0);
     }
 
     private static NDArray read(

@@ -29,3 +29,9 @@
     if "mask" in p:
       a = a.masked_fill((p["mask"] == 0).unsqueeze(1).unsqueeze(3), 0.0)
     return [a, keys, values]
+
+  def widen(self, x: Tensor) -> Tensor:
+    return x.to(6)
+
+  def as_type_of(self, x: Tensor, like: Tensor) -> Tensor:
+    return x.to(like.dtype)

@@ -238,7 +238,16 @@ class TokenDecoderTest {
                 assertTrue(off <= bound, "off by " + off + ", layer by layer by " + usual);
                 assertTrue(off <= 1.25 * usual, "off by " + off + ", layer by layer by " + usual);
                 fast.keep(1);
-                fast.logits(new int[] {4});
+                Path file = dir.resolve("state");
+                try (DecoderState state = fast.state()) {
+                    state.save(file);
+                    assertEquals(slow.sizeBytes() / 2, state.sizeBytes());
+                }
+                float[] next = fast.logits(new int[] {4});
+                try (DecoderState loaded = DecoderState.load(file, half);
+                        Decoding again = new TokenDecoder(half, loaded)) {
+                    assertArrayEquals(next, again.logits(new int[] {4}), 1e-2f);
+                }
             }
         }
     }
