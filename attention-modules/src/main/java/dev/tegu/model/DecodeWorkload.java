@@ -90,7 +90,7 @@ public final class DecodeWorkload implements AutoCloseable {
      * @throws IllegalStateException if the model decodes layer by layer and has softmax layers
      */
     public void fill() {
-        Optional<String> reason = TokenDecoder.reasonAgainst(model);
+        Optional<String> reason = DecodeScript.reasonAgainst(model);
         if (reason.isEmpty()) {
             begin(
                     TokenDecoder.random(model, batch, context),
