@@ -124,6 +124,7 @@ public final class Generator {
                 }
                 if (live.size() < before.size()) {
                     long share = decoding.sizeBytes() / before.size();
+                    // a row that goes on is entered again when it ends
                     for (Row row : before) {
                         done[row.index()] = new Generated(List.copyOf(row.tokens()), share);
                     }
@@ -144,12 +145,9 @@ public final class Generator {
 
     /** The way that serves the model; the state is its own from now on. */
     static Decoding decoding(DecoderModel model, DecoderState state) {
-        if (DecodeScript.reasonAgainst(model).isPresent()) {
-            return new LayerwiseDecoding(model, state);
-        }
-        try (state) {
-            return new TokenDecoder(model, state);
-        }
+        return DecodeScript.reasonAgainst(model).isPresent()
+                ? new LayerwiseDecoding(model, state)
+                : TokenDecoder.closing(model, state);
     }
 
     /** Gives each row its next token; the rows that go on after it. */

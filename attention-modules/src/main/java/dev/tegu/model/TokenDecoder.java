@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Decoding with one script call a token for the whole model, in place.
@@ -61,17 +62,32 @@ final class TokenDecoder implements Decoding {
      */
     TokenDecoder(DecoderModel model, DecoderState state, boolean sharesWeights) {
         this(model, state.batch(), state.length(), sharesWeights);
+        hold(state, layer -> {});
+    }
+
+    /** Goes on from a state that it closes, layer by layer, so that no long cache stands twice. */
+    static TokenDecoder closing(DecoderModel model, DecoderState state) {
+        try (state) {
+            TokenDecoder decoder =
+                    new TokenDecoder(model, state.batch(), state.length(), sharesWeights(model));
+            decoder.hold(state, LayerState::close);
+            return decoder;
+        }
+    }
+
+    private void hold(DecoderState state, Consumer<LayerState> afterLayer) {
         try {
             holdRows(state);
             for (int i = 0; i < model.layers().size(); i++) {
-                Map<String, NDArray> tensors = state.layers().get(i).tensors();
+                LayerState layer = state.layers().get(i);
                 TorchScript.Arguments arguments = new TorchScript.Arguments();
                 if (isLinear(i)) {
-                    script.call("hold_linear", arguments.add("s", tensors)).close();
+                    script.call("hold_linear", arguments.add("s", layer.tensors())).close();
                 } else {
-                    tensors.values().forEach(arguments::add);
+                    layer.tensors().values().forEach(arguments::add);
                     script.call("hold_softmax", arguments).close();
                 }
+                afterLayer.accept(layer);
             }
         } catch (RuntimeException e) {
             close();
