@@ -55,6 +55,7 @@ public final class DecodeWorkload implements AutoCloseable {
     }
 
     private void read(int tokens) {
+        forgetContext();
         SplittableRandom random = new SplittableRandom(SEED);
         int piece =
                 model.config().readsWholeText()
@@ -75,7 +76,8 @@ public final class DecodeWorkload implements AutoCloseable {
                     }
                 }
             }
-            begin(Generator.decoding(model, state), next);
+            decoder = Generator.decoding(model, state);
+            last = next;
         } catch (RuntimeException e) {
             state.close();
             throw e;
@@ -90,11 +92,11 @@ public final class DecodeWorkload implements AutoCloseable {
      * @throws IllegalStateException if the model decodes layer by layer and has softmax layers
      */
     public void fill() {
-        Optional<String> reason = TokenDecoder.reasonAgainst(model);
+        Optional<String> reason = DecodeScript.reasonAgainst(model);
         if (reason.isEmpty()) {
-            begin(
-                    TokenDecoder.random(model, batch, context),
-                    manager.zeros(new Shape(batch), DataType.INT64));
+            forgetContext();
+            decoder = TokenDecoder.random(model, batch, context);
+            last = manager.zeros(new Shape(batch), DataType.INT64);
         } else if (model.hasSoftmax()) {
             throw new IllegalStateException(
                     "a context of softmax layers is filled where a token is one call only, and here "
@@ -106,13 +108,12 @@ public final class DecodeWorkload implements AutoCloseable {
         }
     }
 
-    private void begin(Decoding next, NDArray tokens) {
+    private void forgetContext() {
         if (decoder != null) {
             decoder.close();
             last.close();
+            decoder = null;
         }
-        decoder = next;
-        last = tokens;
     }
 
     /**
@@ -154,9 +155,7 @@ public final class DecodeWorkload implements AutoCloseable {
 
     @Override
     public void close() {
-        if (decoder != null) {
-            decoder.close();
-        }
+        forgetContext();
         manager.close();
     }
 }

@@ -101,6 +101,9 @@ public final class Generator {
             }
             live.add(new Row(i, new ArrayList<>(), new SplittableRandom(settings.seed())));
         }
+        if (live.isEmpty()) {
+            return List.of();
+        }
         Generated[] done = new Generated[prompts.size()];
         // While a stop or a listener may need each token, each is waited for.
         int burst = isHeard || settings.stop().isPresent() ? 1 : BURST;
@@ -119,16 +122,15 @@ public final class Generator {
                 for (int[] tokens : coming) {
                     live = extend(live, tokens, settings, onToken);
                 }
-                long share = decoding.sizeBytes() / before.size();
-                for (Row row : before) {
-                    if (!live.contains(row)) {
+                if (live.size() < before.size()) {
+                    long share = decoding.sizeBytes() / before.size();
+                    // a row that goes on is entered again when it ends
+                    for (Row row : before) {
                         done[row.index()] = new Generated(List.copyOf(row.tokens()), share);
                     }
-                }
-                if (live.isEmpty()) {
-                    return List.of(done);
-                }
-                if (live.size() < before.size()) {
+                    if (live.isEmpty()) {
+                        return List.of(done);
+                    }
                     decoding.keep(live.stream().mapToInt(before::indexOf).toArray());
                 }
                 int[] last = live.stream().mapToInt(Row::last).toArray();
@@ -143,12 +145,9 @@ public final class Generator {
 
     /** The way that serves the model; the state is its own from now on. */
     static Decoding decoding(DecoderModel model, DecoderState state) {
-        if (TokenDecoder.reasonAgainst(model).isPresent()) {
-            return new LayerwiseDecoding(model, state);
-        }
-        try (state) {
-            return new TokenDecoder(model, state);
-        }
+        return DecodeScript.reasonAgainst(model).isPresent()
+                ? new LayerwiseDecoding(model, state)
+                : TokenDecoder.closing(model, state);
     }
 
     /** Gives each row its next token; the rows that go on after it. */

@@ -7,20 +7,13 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import dev.tegu.attention.AttentionPresets;
-import dev.tegu.attention.AttentionSpec;
 import dev.tegu.attention.AttentionState;
-import dev.tegu.attention.CombineSpec;
-import dev.tegu.attention.FeatureMapSpec;
-import dev.tegu.attention.LinearAttention;
-import dev.tegu.attention.WindowSpec;
-import dev.tegu.engine.Engines;
 import dev.tegu.engine.TorchScript;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Decoding with one script call a token for the whole model, in place.
@@ -33,18 +26,6 @@ import java.util.Optional;
  * <p>Not thread-safe.
  */
 final class TokenDecoder implements Decoding {
-    /** Columns that a full softmax cache gets at once. */
-    private static final long GROWTH = 256;
-
-    private static final List<String> SCRIPTS =
-            List.of(
-                    "decode.py",
-                    "decode_attention.py",
-                    "decode_state.py",
-                    "/dev/tegu/attention/feature_maps.py",
-                    "/dev/tegu/attention/gates.py",
-                    "/dev/tegu/attention/rows.py");
-
     private final DecoderModel model;
     private final TorchScript script;
     private final NDManager manager;
@@ -69,7 +50,7 @@ final class TokenDecoder implements Decoding {
      *
      * @param state after at least one token a row; stays as it is
      * @throws IllegalArgumentException if this way does not serve the model, see {@link
-     *     #reasonAgainst}
+     *     DecodeScript#reasonAgainst}
      */
     TokenDecoder(DecoderModel model, DecoderState state) {
         this(model, state, sharesWeights(model));
@@ -81,17 +62,32 @@ final class TokenDecoder implements Decoding {
      */
     TokenDecoder(DecoderModel model, DecoderState state, boolean sharesWeights) {
         this(model, state.batch(), state.length(), sharesWeights);
+        hold(state, layer -> {});
+    }
+
+    /** Goes on from a state that it closes, layer by layer, so that no long cache stands twice. */
+    static TokenDecoder closing(DecoderModel model, DecoderState state) {
+        try (state) {
+            TokenDecoder decoder =
+                    new TokenDecoder(model, state.batch(), state.length(), sharesWeights(model));
+            decoder.hold(state, LayerState::close);
+            return decoder;
+        }
+    }
+
+    private void hold(DecoderState state, Consumer<LayerState> afterLayer) {
         try {
             holdRows(state);
             for (int i = 0; i < model.layers().size(); i++) {
-                Map<String, NDArray> tensors = state.layers().get(i).tensors();
+                LayerState layer = state.layers().get(i);
                 TorchScript.Arguments arguments = new TorchScript.Arguments();
                 if (isLinear(i)) {
-                    script.call("hold_linear", arguments.add("s", tensors)).close();
+                    script.call("hold_linear", arguments.add("s", layer.tensors())).close();
                 } else {
-                    tensors.values().forEach(arguments::add);
+                    layer.tensors().values().forEach(arguments::add);
                     script.call("hold_softmax", arguments).close();
                 }
+                afterLayer.accept(layer);
             }
         } catch (RuntimeException e) {
             close();
@@ -104,7 +100,7 @@ final class TokenDecoder implements Decoding {
     }
 
     private TokenDecoder(DecoderModel model, int batch, int begin, boolean sharesWeights) {
-        reasonAgainst(model)
+        DecodeScript.reasonAgainst(model)
                 .ifPresent(
                         reason -> {
                             throw new IllegalArgumentException(reason);
@@ -119,7 +115,7 @@ final class TokenDecoder implements Decoding {
         this.rows = Optional.empty();
         this.manager = model.manager().newSubManager();
         this.rowManager = manager.newSubManager();
-        this.script = TorchScript.load(TokenDecoder.class, SCRIPTS, constants(model));
+        this.script = DecodeScript.load(model);
         try {
             holdWeights(sharesWeights);
         } catch (RuntimeException e) {
@@ -150,78 +146,6 @@ final class TokenDecoder implements Decoding {
             throw e;
         }
         return decoder;
-    }
-
-    /** Why a model decodes layer by layer instead; empty if it need not. */
-    static Optional<String> reasonAgainst(DecoderModel model) {
-        if (Engines.isRecording()) {
-            return Optional.of("gradients are recorded");
-        }
-        for (DecoderLayer layer : model.layers()) {
-            if (layer.weights().containsKey("lora_dropout")) {
-                return Optional.of("the adapters' inputs are dropped, as in training");
-            }
-            if (layer.attention().isPresent() && !layer.attention().get().ablated().isEmpty()) {
-                return Optional.of("a branch of the attention is taken away");
-            }
-        }
-        return model.config().linearAttention().flatMap(TokenDecoder::reasonAgainst);
-    }
-
-    private static Optional<String> reasonAgainst(AttentionSpec spec) {
-        if (spec.window().shape() != WindowSpec.Shape.SLIDING) {
-            return Optional.of("`window.shape` is not `sliding`");
-        }
-        if (spec.window().keepFirst() > 0) {
-            return Optional.of("`window.keep_first` keeps tokens outside of the window");
-        }
-        if (spec.isOutsideWindow() && spec.isGated()) {
-            return Optional.of("gates wait with the window's tokens for `outside_window`");
-        }
-        if (spec.isOutsideWindow() && spec.linearRope() != spec.window().rope()) {
-            return Optional.of("the branches rotate differently under `outside_window`");
-        }
-        if (!spec.isLinear() && spec.combine().kind() == CombineSpec.Kind.SUM) {
-            return Optional.of("`combine: sum` has no linear branch");
-        }
-        boolean mayBeZero = spec.featureMap().kind() == FeatureMapSpec.Kind.IDENTITY;
-        if (spec.isLinear() && mayBeZero && spec.normalize()) {
-            return Optional.of("the sum of weights of `identity` features may be 0");
-        }
-        return Optional.empty();
-    }
-
-    private static Map<String, Object> constants(DecoderModel model) {
-        ModelConfig config = model.config();
-        Map<String, Object> constants = new LinkedHashMap<>(attentionConstants(model));
-        constants.put("eps", config.normEps());
-        constants.put("hidden_act", config.hiddenAct());
-        constants.put("num_kv_heads", (long) config.shape().numKvHeads());
-        constants.put("head_dim", (long) config.shape().headDim());
-        constants.put("growth", GROWTH);
-        constants.put("layers", TorchScript.Holder.LAYERS);
-        constants.put("states", TorchScript.Holder.LAYERS);
-        constants.put("work", TorchScript.Holder.TENSORS);
-        for (String counter : List.of("slot", "short", "columns")) {
-            constants.put(counter, 0L);
-        }
-        return constants;
-    }
-
-    private static Map<String, Object> attentionConstants(DecoderModel model) {
-        for (DecoderLayer layer : model.layers()) {
-            if (layer.attention().isPresent()) {
-                return layer.attention().get().scriptConstants();
-            }
-        }
-        // no layer asks, but the script must know the names
-        try (LinearAttention none =
-                new LinearAttention(
-                        AttentionPresets.spec("no-attention"),
-                        model.config().shape(),
-                        LinearAttention.DEFAULT_CHUNK_SIZE)) {
-            return none.scriptConstants();
-        }
     }
 
     private boolean isLinear(int layer) {

@@ -90,7 +90,7 @@ class TokenDecoderTest {
                         new int[][] {text(3, 1), text(3, 2)},
                         new int[][] {text(9, 1), text(1, 2), text(4, 3)});
         try (DecoderModel model = TinyStudents.of(method)) {
-            assertEquals(Optional.empty(), TokenDecoder.reasonAgainst(model));
+            assertEquals(Optional.empty(), DecodeScript.reasonAgainst(model));
             for (int[][] rows : prompts) {
                 DecoderState state = prompt(model, rows);
                 try (Decoding fast = new TokenDecoder(model, state);
@@ -291,7 +291,7 @@ class TokenDecoderTest {
     void otherMethodsGoLayerByLayer(String method, String reason) throws Exception {
         try (DecoderModel model = TinyStudents.of(method);
                 DecoderState state = prompt(model, text(3, 1))) {
-            assertTrue(TokenDecoder.reasonAgainst(model).orElseThrow().contains(reason));
+            assertTrue(DecodeScript.reasonAgainst(model).orElseThrow().contains(reason));
             assertThrows(
                     IllegalArgumentException.class, () -> new TokenDecoder(model, state).close());
         }
@@ -302,15 +302,15 @@ class TokenDecoderTest {
         try (DecoderModel model = TinyStudents.of("lizard")) {
             DecoderLayer layer = model.layers().get(1);
             layer.dropAdapterInputs(model.manager().create(0.1f));
-            assertTrue(TokenDecoder.reasonAgainst(model).orElseThrow().contains("dropped"));
+            assertTrue(DecodeScript.reasonAgainst(model).orElseThrow().contains("dropped"));
             layer.keepAdapterInputs();
-            assertEquals(Optional.empty(), TokenDecoder.reasonAgainst(model));
+            assertEquals(Optional.empty(), DecodeScript.reasonAgainst(model));
             ModelWriter.of(model, TinyStudents.config("lizard"), DType.F32).write(dir.resolve("s"));
         }
         try (DecoderModel model =
                 DecoderModel.load(
                         dir.resolve("s"), Device.cpu(), Set.of(LinearAttention.Branch.WINDOW))) {
-            assertTrue(TokenDecoder.reasonAgainst(model).orElseThrow().contains("taken away"));
+            assertTrue(DecodeScript.reasonAgainst(model).orElseThrow().contains("taken away"));
         }
     }
 
@@ -385,5 +385,10 @@ class TokenDecoderTest {
                                 < TOLERANCE);
             }
         }
+    }
+
+    @Test
+    void theCheckForAGpuRunsOnACpu() throws Exception {
+        assertTrue(DecodeOnDevice.check(dir.resolve("m"), "lizard", DType.BF16, Device.cpu()));
     }
 }

@@ -1,0 +1,108 @@
+package dev.tegu.model;
+
+import dev.tegu.attention.AttentionPresets;
+import dev.tegu.attention.AttentionSpec;
+import dev.tegu.attention.CombineSpec;
+import dev.tegu.attention.FeatureMapSpec;
+import dev.tegu.attention.LinearAttention;
+import dev.tegu.attention.WindowSpec;
+import dev.tegu.engine.Engines;
+import dev.tegu.engine.TorchScript;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** The script behind {@link TokenDecoder}, and which models it serves. */
+final class DecodeScript {
+    /** Columns that a full softmax cache gets at once. */
+    private static final long GROWTH = 256;
+
+    private static final List<String> SCRIPTS =
+            List.of(
+                    "decode.py",
+                    "decode_attention.py",
+                    "decode_state.py",
+                    "/dev/tegu/attention/feature_maps.py",
+                    "/dev/tegu/attention/gates.py",
+                    "/dev/tegu/attention/rows.py");
+
+    private DecodeScript() {}
+
+    /** Why a model decodes layer by layer instead; empty if it need not. */
+    static Optional<String> reasonAgainst(DecoderModel model) {
+        if (Engines.isRecording()) {
+            return Optional.of("gradients are recorded");
+        }
+        for (DecoderLayer layer : model.layers()) {
+            if (layer.weights().containsKey("lora_dropout")) {
+                return Optional.of("the adapters' inputs are dropped, as in training");
+            }
+            if (layer.attention().isPresent() && !layer.attention().get().ablated().isEmpty()) {
+                return Optional.of("a branch of the attention is taken away");
+            }
+        }
+        return model.config().linearAttention().flatMap(DecodeScript::reasonAgainst);
+    }
+
+    private static Optional<String> reasonAgainst(AttentionSpec spec) {
+        if (spec.window().shape() != WindowSpec.Shape.SLIDING) {
+            return Optional.of("`window.shape` is not `sliding`");
+        }
+        if (spec.window().keepFirst() > 0) {
+            return Optional.of("`window.keep_first` keeps tokens outside of the window");
+        }
+        if (spec.isOutsideWindow() && spec.isGated()) {
+            return Optional.of("gates wait with the window's tokens for `outside_window`");
+        }
+        if (spec.isOutsideWindow() && spec.linearRope() != spec.window().rope()) {
+            return Optional.of("the branches rotate differently under `outside_window`");
+        }
+        if (!spec.isLinear() && spec.combine().kind() == CombineSpec.Kind.SUM) {
+            return Optional.of("`combine: sum` has no linear branch");
+        }
+        boolean mayBeZero = spec.featureMap().kind() == FeatureMapSpec.Kind.IDENTITY;
+        if (spec.isLinear() && mayBeZero && spec.normalize()) {
+            return Optional.of("the sum of weights of `identity` features may be 0");
+        }
+        return Optional.empty();
+    }
+
+    /** The script of one model, which holds nothing yet. */
+    static TorchScript load(DecoderModel model) {
+        return TorchScript.load(DecodeScript.class, SCRIPTS, constants(model));
+    }
+
+    private static Map<String, Object> constants(DecoderModel model) {
+        ModelConfig config = model.config();
+        Map<String, Object> constants = new LinkedHashMap<>(attentionConstants(model));
+        constants.put("eps", config.normEps());
+        constants.put("hidden_act", config.hiddenAct());
+        constants.put("num_kv_heads", (long) config.shape().numKvHeads());
+        constants.put("head_dim", (long) config.shape().headDim());
+        constants.put("growth", GROWTH);
+        constants.put("layers", TorchScript.Holder.LAYERS);
+        constants.put("states", TorchScript.Holder.LAYERS);
+        constants.put("work", TorchScript.Holder.TENSORS);
+        for (String counter : List.of("slot", "short", "columns")) {
+            constants.put(counter, 0L);
+        }
+        return constants;
+    }
+
+    private static Map<String, Object> attentionConstants(DecoderModel model) {
+        for (DecoderLayer layer : model.layers()) {
+            if (layer.attention().isPresent()) {
+                return layer.attention().get().scriptConstants();
+            }
+        }
+        // no layer asks, but the script must know the names
+        try (LinearAttention none =
+                new LinearAttention(
+                        AttentionPresets.spec("no-attention"),
+                        model.config().shape(),
+                        LinearAttention.DEFAULT_CHUNK_SIZE)) {
+            return none.scriptConstants();
+        }
+    }
+}
