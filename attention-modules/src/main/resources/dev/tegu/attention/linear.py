@@ -161,20 +161,18 @@
     # [.., V] times [.., 1]. The gradient of row is a sum over V, which a card does faster in groups
     # of 8 columns. No view, so that more can be added in place.
     V = x.size(-1)
-    if x.is_cuda or self.half_on_cpu:
-      if V % 8 == 0:
-        y = x.reshape(x.size()[:-1] + [V // 8, 8])
-        y = y * row.expand(row.size()[:-1] + [8]).unsqueeze(-2)
-        y = torch._unsafe_view(y, x.size())
-      else:
-        y = x * row
+    grouped = (x.is_cuda or self.half_on_cpu) and V % 8 == 0
+    if grouped:
+      y = x.reshape(x.size()[:-1] + [V // 8, 8])
+      y = y * row.expand(row.size()[:-1] + [8]).unsqueeze(-2)
+      y = torch._unsafe_view(y, x.size())
     else:
       y = x * row
     return y
 
   def running_sums(self, kv: Tensor, x: Tensor, through: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
     # the state kv [B, H, F, V] before x [B, H, N, F, V], and the logarithm [B, S, N, 1 or F] of what
-    # is left of the state after each chunk -> the state before each chunk, and after the last one.
+    # is left of the state after each chunk -> the state before each chunk, and after the last one
     if through is not None and through.size(3) > 1:
       # taken apart at once: the gradient of one slice is as large as all of them, of N slices N^2
       kept = torch.unbind(torch.exp(through).unsqueeze(4), 2)
