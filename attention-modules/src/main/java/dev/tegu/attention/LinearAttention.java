@@ -16,9 +16,11 @@ import java.util.Set;
  *
  * <p>{@link #chunked} serves training and prefill: time and memory O(T (W + C + F)) a head for T
  * new tokens, a window W, chunks of C and features F. {@link #step} serves decoding: O(W + F) a
- * token. Both continue from a state, in any mixture, with the same results as one pass. Computed in
- * float32 (float64 when the inputs are), output in the inputs' type. {@link ReferenceAttention} is
- * the slow form that both are tested against.
+ * token. Both continue from a state, in any mixture, with the same results as one pass. Output in
+ * the inputs' type. Computed in float32 (float64 when the inputs are), but for one thing: on a GPU
+ * {@link #chunked} rounds the operands of matrix products to half precision where the queries are
+ * of half precision; states, gates' sums, normalizers and what softmax does inside stay float32.
+ * {@link ReferenceAttention} is the slow form that both are tested against.
  */
 public final class LinearAttention implements AutoCloseable {
     /** Rows of a chunk of the linear branch; results do not depend on it. */
@@ -168,10 +170,32 @@ public final class LinearAttention implements AutoCloseable {
         c.put("chunk_size", (long) chunkSize);
         c.put("segment", (long) segment);
         c.put("half_on_cpu", halfOnCpu);
+        c.put("rounds", mayRound(spec));
         c.put("whole_text", spec.window().anchor() != WindowSpec.Anchor.START);
         c.put("ablate_window", ablated.contains(Branch.WINDOW));
         c.put("ablate_linear", ablated.contains(Branch.LINEAR));
         return c;
+    }
+
+    /**
+     * Whether products may have operands of half precision: not exponentials of gates, and not
+     * features that can all be next to nothing at once, whose sums are divided by. Those of a
+     * softmax sum to 1, and the first of Taylor's is 1.
+     */
+    private static boolean mayRound(AttentionSpec spec) {
+        boolean terrace = spec.window().shape() == WindowSpec.Shape.TERRACE;
+        if (!spec.isLinear()) {
+            return true;
+        }
+        if (spec.gate().isVector()
+                || spec.gate().absorb()
+                || spec.isGated() && spec.isOutsideWindow() && terrace) {
+            return false;
+        }
+        return switch (spec.featureMap().kind()) {
+            case HEDGEHOG, HEDGEHOG_JOINT, HEAD_SOFTMAX, TAYLOR -> true;
+            case IDENTITY, ELU, HEDGEHOG_EXP, T2R -> false;
+        };
     }
 
     private static String name(Enum<?> value) {

@@ -28,8 +28,16 @@
         cos = cos.unsqueeze(1)
         sin = sin.unsqueeze(1)
       half = x.size(-1) // 2
-      turned = torch.cat([-x[..., half:], x[..., :half]], -1)
-      y = torch.addcmul(x * cos, turned, sin).to(x.dtype)
+      if self.halves(x):
+        # a product with a matrix of 1, -1 and 0 is exact, and so is its gradient, in one pass each;
+        # heads are stored behind tokens
+        turn = torch.eye(x.size(-1), dtype=x.dtype, device=x.device).roll([half], [1])
+        turn = torch.cat([turn[:half], -turn[half:]], 0)
+        turned = torch.matmul(x.transpose(1, 2), turn).transpose(1, 2)
+        y = torch.addcmul(x * cos, turned, sin).to(x.dtype)
+      else:
+        turned = torch.cat([-x[..., half:], x[..., :half]], -1)
+        y = x * cos + turned * sin
     return y
 
   def branch_inputs(self, q: Tensor, k: Tensor, p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -123,8 +131,9 @@
         both = self.both_signs(x, side, p)
         sizes = [both.size(0), both.size(1), both.size(2), 2, both.size(3) // 2]
         y = torch.softmax(both.reshape(sizes), -1).flatten(-2)
-        # LoLCATs' floor: no feature is ever exactly zero
-        y = torch.clamp(y, 1e-12)
+        # LoLCATs' floor: no feature is ever exactly zero. Unseen by the gradient, which is as small
+        # as the floor where that acts
+        y.data.clamp_(1e-12)
       elif self.feature_map == "hedgehog_joint":
         y = torch.softmax(2.0 * self.both_signs(x, side, p), -1)
       elif self.feature_map == "hedgehog_exp":

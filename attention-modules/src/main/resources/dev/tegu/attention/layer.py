@@ -50,12 +50,12 @@
         factor_l = factor_l * 0.5
       elif self.window_size > 0:
         factor_w = factor_w * p["alpha"].reshape([1, self.num_heads, 1, 1])
-    if not self.linear:
-      y = num_w * factor_w
-    elif self.window_size > 0:
-      y = torch.addcmul(num_w * factor_w, num_l, factor_l)
-    else:
-      y = num_l * factor_l
+    y = num_w * factor_w.to(num_w.dtype)
+    if self.linear:
+      part = num_l * factor_l.to(num_l.dtype)
+      if self.window_size > 0:
+        part = part + y
+      y = part
     return y
 
   def inverse(self, x: Tensor) -> Tensor:
@@ -140,12 +140,15 @@
     return result
 
   def piece(self, q_in: Tensor, k_in: Tensor, v_in: Tensor, p: Dict[str, Tensor], s: Dict[str, Tensor]) -> List[Tensor]:
-    # products of half-precision inputs stay in half precision where that is fast
-    half = self.halves(q_in)
+    # Products of half-precision inputs are taken in half precision where that is fast and `rounds`
+    # allows it. Not those of a window that shares its denominator: there gradients go through each
+    # row's largest score, and rounding turns which one that is.
+    half = self.halves(q_in) and self.rounds
     q = q_in
     k = k_in
     v = v_in
-    if not half:
+    shares = self.combine_kind == "shared_denominator" and self.window_size > 0
+    if shares or not half:
       q = self.wide(q_in)
       k = self.wide(k_in)
       v = self.wide(v_in)
@@ -233,17 +236,10 @@
     if self.linear:
       ever_v = all_v
       if half:
-        if self.absorb or self.gate_vector or (self.banded and self.gated):
-          # exponentials of gates are no operands for half precision
-          ql = self.wide(ql)
-          kl = self.wide(kl)
-          v = self.wide(v)
-          ever_v = self.wide(all_v)
-        else:
-          ql = self.brief(ql)
-          kl = self.brief(kl)
-          v = self.brief(v)
-          ever_v = self.brief(all_v)
+        ql = self.brief(ql)
+        kl = self.brief(kl)
+        v = self.brief(v)
+        ever_v = self.brief(all_v)
       if self.absorb:
         fq = self.log_features(ql, "q", p)
       else:

@@ -82,6 +82,11 @@
     else:
       k4 = self.pad_rows(fk, N * C).reshape([B, H, N, C, F])
     v4 = self.pad_rows(v, N * C).reshape([B, H, N, C, V])
+    if k4.requires_grad and k4.dtype == 15:
+      # The gradients of both products with keys come out transposed. A product with ones on the
+      # diagonal, which is exact, turns them around faster than the copy that must come otherwise.
+      one = torch.eye(F, dtype=k4.dtype, device=k4.device).expand([B * H * N, F, F])
+      k4 = torch.bmm(k4.reshape([B * H * N, C, F]), one).reshape([B, H, N, C, F])
     reads = q4
     writes = k4
     # what a row counts when it reads the state, and when it is added to it: one number a token is
@@ -111,7 +116,7 @@
       else:
         # every exponent is at most 0; the upper triangle, where it is not, is cut before exp. The cut
         # is hidden from the gradient, which is zero there anyway
-        decay = b - b.transpose(3, 4)
+        decay = b + (-b).transpose(3, 4)
         upper = torch.ones([C, C], dtype=11, device=fq.device).triu(1)
         decay.detach().masked_fill_(upper, -inf)
         decay = decay.exp_().to(v.dtype)
@@ -142,20 +147,32 @@
         through = torch.zeros([B, 1, N, 1], dtype=kv.dtype, device=kv.device).masked_fill(cut, -inf)
     added_v = v4
     if write is not None:
-      added_v = v4 * write
+      added_v = self.times_rows(v4, write)
     sums = torch.matmul(writes.transpose(3, 4), added_v)
     before, state = self.running_sums(kv, sums, through)
-    out = torch.matmul(weights, v4)
+    Z = B * H * N
+    out = torch.bmm(reads.reshape([Z, C, F]), before.reshape([Z, F, V]))
     if read is not None:
-      out = torch.addcmul(out, torch.matmul(reads, before), read)
-    else:
-      Z = B * H * N
-      out = out.reshape([Z, C, V]).baddbmm_(reads.reshape([Z, C, F]), before.reshape([Z, F, V]))
+      out = self.times_rows(out, read.expand([B, H, N, C, 1]).reshape([Z, C, 1]))
+    out = out.baddbmm_(weights.reshape([Z, C, C]), v4.reshape([Z, C, V]))
     return (self.first_rows(out.reshape([B, H, N * C, V]), T), state)
+
+  def times_rows(self, x: Tensor, row: Tensor) -> Tensor:
+    # [.., V] times [.., 1]. The gradient of row is a sum over V, which a card does faster in groups
+    # of 8 columns. No view, so that more can be added in place.
+    V = x.size(-1)
+    grouped = (x.is_cuda or self.half_on_cpu) and V % 8 == 0
+    if grouped:
+      y = x.reshape(x.size()[:-1] + [V // 8, 8])
+      y = y * row.expand(row.size()[:-1] + [8]).unsqueeze(-2)
+      y = torch._unsafe_view(y, x.size())
+    else:
+      y = x * row
+    return y
 
   def running_sums(self, kv: Tensor, x: Tensor, through: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
     # the state kv [B, H, F, V] before x [B, H, N, F, V], and the logarithm [B, S, N, 1 or F] of what
-    # is left of the state after each chunk -> the state before each chunk, and after the last one.
+    # is left of the state after each chunk -> the state before each chunk, and after the last one
     if through is not None and through.size(3) > 1:
       # taken apart at once: the gradient of one slice is as large as all of them, of N slices N^2
       kept = torch.unbind(torch.exp(through).unsqueeze(4), 2)
@@ -192,19 +209,19 @@
     size = x.size(3) * x.size(4)
     later = torch.ones([N, N], dtype=11, device=x.device).triu()
     left = torch.logical_not(later).to(kv.dtype).reshape([1, 1, N, N])
-    state = kv.reshape([B, H, 1, size])
-    begin = state.expand([B, H, N, size])
+    since = kv.new_ones([1, 1, N, 1])
     final = x[:, :, N - 1].to(kv.dtype)
     if through is not None:
       # row n, column m: the sum over the chunks between, m < l < n, never as a difference of sums
       between = through.expand([through.size(0), through.size(1), N, N]).masked_fill(later, 0.0)
       between = torch.constant_pad_nd(between.cumsum(2), [0, 0, 1, 0], 0)[:, :, :N]
       left = torch.exp(between.masked_fill(later, -inf))
-      since = torch.constant_pad_nd(through.cumsum(2), [0, 0, 1, 0], 0)[:, :, :N]
-      begin = state * torch.exp(since)
+      since = torch.exp(torch.constant_pad_nd(through.cumsum(2), [0, 0, 1, 0], 0)[:, :, :N])
     left = left.to(x.dtype).expand([B, H, N, N]).reshape([B * H, N, N])
-    begin = begin.to(x.dtype).contiguous().reshape([B * H, N, size])
-    before = begin.baddbmm_(left, x.reshape([B * H, N, size])).reshape(x.size())
+    since = since.to(x.dtype).expand([B, H, N, 1]).reshape([B * H, N, 1])
+    # an outer product, of which only the factors that need it get a gradient
+    before = torch.bmm(since, kv.to(x.dtype).reshape([B * H, 1, size]))
+    before = before.baddbmm_(left, x.reshape([B * H, N, size])).reshape(x.size())
     last = before[:, :, N - 1].to(kv.dtype)
     if through is not None:
       last = last * torch.exp(through[:, :, N - 1:])

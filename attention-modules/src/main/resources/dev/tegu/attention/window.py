@@ -90,16 +90,18 @@
     more_v = annotate(Optional[Tensor], None)
     if tail > 0:
       if E > 0 and not own:
-        more_k = self.pad_rows(first[0], tail)
+        more_k = self.pad_rows(first[0] * (float(D) ** -0.5), tail)
         more_v = self.pad_rows(first[1], tail)
       else:
         more_k = torch.zeros([1, 1, tail, 1], dtype=q.dtype, device=q.device).expand([B, K, tail, D])
         more_v = more_k.expand([B, K, tail, v.size(3)])
-    kw = self.windows(k, T, C, more_k).reshape([B * K * N, near + tail, D])
+    kw = self.windows(k * (float(D) ** -0.5), T, C, more_k).reshape([B * K * N, near + tail, D])
     vw = self.windows(v, T, C, more_v).reshape([B * K * N, near + tail, v.size(3)])
 
-    scores = torch.cat(onto, 5).reshape([B * K * N, G * C, near + tail])
-    scores = scores.baddbmm_(qb.reshape([B * K * N, G * C, D]), kw.transpose(1, 2), beta=1, alpha=float(D) ** -0.5)
+    # `reshape` would be a view here, and the gradient of what is done in place to a view is copied
+    # three times
+    scores = torch._unsafe_view(torch.cat(onto, 5), [B * K * N, G * C, near + tail])
+    scores = scores.baddbmm_(qb.reshape([B * K * N, G * C, D]), kw.transpose(1, 2))
     weights = torch.softmax(scores, -1)
     mean = torch.bmm(weights, vw).reshape([B, K, N, G, C, v.size(3)])
     if own:
