@@ -182,7 +182,7 @@ public final class AttentionWorkload implements AutoCloseable {
     }
 
     private NDArray gradient(NDArray output) {
-        return script.call("same_type", new TorchScript.Arguments().add(output)).get(0);
+        return script.call("noise", new TorchScript.Arguments().add(output)).get(0);
     }
 
     /** Reading a number waits for a device that works on its own. */

@@ -3,8 +3,8 @@
   def to_type(self, x: Tensor) -> Tensor:
     return x.to(self.dtype)
 
-  def same_type(self, x: Tensor) -> Tensor:
-    # random numbers where y's gradient would stand
+  def noise(self, x: Tensor) -> Tensor:
+    # random numbers where the gradient of x would stand
     return torch.randn_like(x)
 
   def softmax(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

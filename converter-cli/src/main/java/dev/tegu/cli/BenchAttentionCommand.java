@@ -11,6 +11,7 @@ import dev.tegu.cli.bench.BenchPoint;
 import dev.tegu.cli.bench.BenchProcess;
 import dev.tegu.cli.bench.BenchReport;
 import dev.tegu.cli.experiment.Methods;
+import dev.tegu.engine.Engines;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -28,7 +29,7 @@ import picocli.CommandLine.Option;
         name = "attention",
         header = "Measure an attention layer's time and memory against the length of the text.",
         description =
-                "%nRuns one layer of each method on the CPU, on random inputs in float32: the chunked"
+                "%nRuns one layer of each method on random inputs in float32: the chunked"
                         + " form, and up to --quadratic-up-to the quadratic one beside it (not where"
                         + " each feature has a gate: that takes a T x T matrix a feature). Times are"
                         + " medians. Peak memory is what the process held at most beyond what it held"
@@ -43,6 +44,9 @@ final class BenchAttentionCommand extends TeguCommand {
 
     @ArgGroup(exclusive = false, heading = JsonOption.HEADING, order = 2)
     private Output output = new Output();
+
+    @ArgGroup(exclusive = false, heading = "%nDevice:%n", order = 3)
+    private DeviceOptions device = new DeviceOptions();
 
     private static final class Input {
         @Option(
@@ -95,6 +99,9 @@ final class BenchAttentionCommand extends TeguCommand {
         private int repeats = 3;
     }
 
+    /** The device's name, {@code auto} resolved. */
+    private String place;
+
     private static final class Output extends JsonOption {
         @Option(
                 names = "--output",
@@ -108,6 +115,7 @@ final class BenchAttentionCommand extends TeguCommand {
     @Override
     public void run() {
         checkNumbers();
+        place = Engines.nameOf(Engines.device(device.device));
         // A method that is wrong is told before the first measurement.
         List<BenchPlan> plans = plans();
         try {
@@ -176,11 +184,12 @@ final class BenchAttentionCommand extends TeguCommand {
             AttentionShape shape,
             List<Integer> lengths) {
         return new BenchPlan(
-                method, form, shape, input.batchSize, input.repeats, lengths, "cpu", DType.F32);
+                method, form, shape, input.batchSize, input.repeats, lengths, place, DType.F32);
     }
 
     private ObjectNode settings() {
         ObjectNode settings = JsonNodeFactory.instance.objectNode();
+        settings.put("device", place);
         settings.put("heads", input.heads);
         settings.put("kv_heads", input.kvHeads);
         settings.put("head_dim", input.headDim);

@@ -295,13 +295,16 @@ final class BenchCommand extends TeguCommand {
         AttentionShape shape = shape();
         for (String method : model.methods) {
             attention(method, Form.CHUNKED);
+            if (!isCard) {
+                continue;
+            }
             var reason =
                     FusedAttention.reasonAgainst(
                             Methods.resolve(method, "--methods"), shape, device, type);
             if (reason.isEmpty()) {
                 attention(method, Form.FUSED);
             } else {
-                console().say(method + ": no kernel, " + reason.get());
+                console().say(method + ": " + reason.get());
             }
         }
         attention(model.methods.get(0), Form.SOFTMAX);

@@ -25,14 +25,24 @@ final class ConfigOptions {
                             + " `--set attention_transfer.tokens=10_000`; may be repeated.")
     private Map<String, String> overrides = new LinkedHashMap<>();
 
+    @Option(
+            names = "--device",
+            paramLabel = "NAME",
+            description =
+                    "auto, cpu, cuda or cuda:N instead of the file's `device`, as --set device=NAME.")
+    private String device;
+
     /** The file with the overrides over it. */
     Experiment load() {
-        return ExperimentFile.load(file, overrides);
+        return load(Map.of());
     }
 
     /** The file with the overrides over it, and more over them. */
     Experiment load(Map<String, String> more) {
         Map<String, String> all = new LinkedHashMap<>(overrides);
+        if (device != null) {
+            all.put("device", device);
+        }
         all.putAll(more);
         return ExperimentFile.load(file, all);
     }

@@ -96,7 +96,12 @@ final class Failures {
 
     /** For picocli: what a command threw. */
     static int onExecution(Exception e, CommandLine command, ParseResult parsed) {
-        return print(e, asksForTraces(parsed), command.getErr());
+        String name = command.getCommandName();
+        Exception told =
+                MemoryShortage.in(e).isEmpty() || e instanceof OutOfDeviceMemoryException
+                        ? e
+                        : new OutOfDeviceMemoryException(name + ": " + of(e).lines().get(0), e);
+        return print(told, asksForTraces(parsed), command.getErr());
     }
 
     /** For picocli: arguments that do not parse. */

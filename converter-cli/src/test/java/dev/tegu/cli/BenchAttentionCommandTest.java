@@ -31,6 +31,7 @@ final class BenchAttentionCommandTest {
                         "--kv-heads=1",
                         "--head-dim=4",
                         "--repeats=1",
+                        "--device=cpu",
                         "--output=" + dir.resolve("bench"),
                         "--json");
 
@@ -68,6 +69,14 @@ final class BenchAttentionCommandTest {
         assertEquals(2, Invocation.of("bench", "attention", "--heads=0").exitCode());
         assertEquals(2, Invocation.of("bench", "attention", "--lengths=64,-1").exitCode());
         assertEquals(2, Invocation.of("bench", "attention", "--kv-heads=3").exitCode());
+    }
+
+    @Test
+    void aDeviceThatIsNotThereIsTold() {
+        Invocation run = Invocation.of("bench", "attention", "--device=cuda:98");
+
+        assertEquals(1, run.exitCode());
+        assertTrue(run.err().startsWith("error: device `cuda:98`: "), run.err());
     }
 
     @Test

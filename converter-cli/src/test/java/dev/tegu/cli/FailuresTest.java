@@ -21,6 +21,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
+import picocli.CommandLine.ParseResult;
 
 final class FailuresTest {
 
@@ -90,6 +92,23 @@ final class FailuresTest {
                                 "out of memory on cuda:0: 2.1 GB asked for, 1.1 GB of 84.9 GB"
                                         + " free; "),
                 report.toString());
+    }
+
+    @Test
+    void whatRanOutOfMemoryIsNamed() {
+        StringWriter err = new StringWriter();
+        ParseResult parsed = Tegu.commandLine().parseArgs("generate", "x", "--prompt=a");
+        CommandLine generate = parsed.subcommand().commandSpec().commandLine();
+        generate.setErr(new PrintWriter(err));
+
+        int exitCode =
+                Failures.onExecution(
+                        new EngineException("CUDA error: out of memory"), generate, parsed);
+
+        assertEquals(1, exitCode);
+        assertTrue(
+                err.toString().startsWith("error: generate: out of memory on cuda; "),
+                err.toString());
     }
 
     @Test

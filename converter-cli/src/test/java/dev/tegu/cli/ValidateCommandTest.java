@@ -73,6 +73,15 @@ final class ValidateCommandTest {
     }
 
     @Test
+    void theDeviceIsTakenFromTheCommandLine() throws IOException {
+        Invocation run = validate(EXPERIMENT, "--device=cuda:1");
+
+        assertEquals(0, run.exitCode(), run.err());
+        assertTrue(run.out().contains("\ndevice: \"cuda:1\"  # --set\n"), run.out());
+        assertEquals(3, validate(EXPERIMENT, "--device=gpu").exitCode());
+    }
+
+    @Test
     void setLaysValuesOverTheFile() throws IOException {
         Invocation run =
                 validate(
