@@ -23,9 +23,6 @@ final class KernelCheck implements AutoCloseable {
     /** Between a kernel and the float32 script on the same half-precision inputs. */
     private static final double TOLERANCE = 2e-2;
 
-    /** Of a single token the linear branch has no gradients but v's: what is left is rounding. */
-    private static final double TOLERANCE_OF_ONE = 4e-2;
-
     /**
      * Of what a gate gets: the gradient of its logarithm is a sum over all later tokens, along
      * which roundings add up, and the gate's own parameters get a sum of those, which nearly
@@ -35,12 +32,10 @@ final class KernelCheck implements AutoCloseable {
 
     private static final double F16_GATE_TOLERANCE = 5e-2;
 
-    // A good part of each kind's size on these inputs. What is smaller vanishes but for rounding
-    // and
-    // is measured against it instead of itself.
-    private static final double FLOOR = 0.05;
-    private static final double LAYER_INPUT_FLOOR = 0.01;
-    private static final double PARAMETER_FLOOR = 0.25;
+    /**
+     * Gradients smaller than this vanish but for rounding: it is what they are measured against.
+     */
+    private static final double FLOOR = 0.01;
 
     private static final double ROPE_BASE = 10_000;
 
@@ -49,7 +44,6 @@ final class KernelCheck implements AutoCloseable {
 
     private final NDManager manager;
     private final DType type;
-    private final int length;
     private final LinearAttention layer;
     private final TorchScript script;
     private final Map<String, NDArray> inputs = new TreeMap<>();
@@ -64,7 +58,6 @@ final class KernelCheck implements AutoCloseable {
     KernelCheck(LinearAttention layer, int batch, int length, Device device, DType type) {
         this.manager = Engines.newManager(device);
         this.type = type;
-        this.length = length;
         this.layer = layer;
         AttentionSpec spec = layer.spec();
         AttentionShape shape = layer.shape();
@@ -184,7 +177,7 @@ final class KernelCheck implements AutoCloseable {
         if (ofGate) {
             return type == DType.BF16 ? BF16_GATE_TOLERANCE : F16_GATE_TOLERANCE;
         }
-        return length == 1 ? TOLERANCE_OF_ONE : TOLERANCE;
+        return TOLERANCE;
     }
 
     private double error(String name, NDArray found, NDArray expected) {
@@ -194,13 +187,7 @@ final class KernelCheck implements AutoCloseable {
         }
         NDList sizes =
                 script.call("distance", new TorchScript.Arguments().add(found).add(expected));
-        double floor =
-                switch (name) {
-                    case "output", GRADIENT + "q", GRADIENT + "k", GRADIENT + "v" -> FLOOR;
-                    case GRADIENT + "x" -> LAYER_INPUT_FLOOR;
-                    default -> PARAMETER_FLOOR;
-                };
-        return sizes.get(0).getDouble() / Math.max(floor, sizes.get(1).getDouble());
+        return sizes.get(0).getDouble() / Math.max(FLOOR, sizes.get(1).getDouble());
     }
 
     /**
