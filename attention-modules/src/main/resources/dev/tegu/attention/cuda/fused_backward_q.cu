@@ -181,7 +181,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) fused_backward_q(
     float top[2] = {row[0].top, row[1].top};
     float weights[C / 8][4];
     float dots[C / 8][4];
-    float sums[2] = {0.0f, 0.0f};  // of weights times dy.v
+    float sums[2] = {0.0f, 0.0f};   // of weights times dy.v
     float total[2] = {0.0f, 0.0f};  // of weights
     for (int at = tile; at >= 0 && tile * C - (at * C + C - 1) < WINDOW; at--) {
       window_tile(s, kw, v, top, tile, at, T, weights, dots);

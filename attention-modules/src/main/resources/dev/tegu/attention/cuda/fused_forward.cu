@@ -110,7 +110,8 @@ __device__ __forceinline__ void window_forward(
 #endif
 
 #if LINEAR
-// The linear branch: num [16, D] of a warp's rows and den of the lane's two, not divided; q: the features of the warp's queries.
+// The linear branch: num [16, D] of a warp's rows and den of the lane's two, not divided; q: the features of the
+// warp's queries.
 __device__ __forceinline__ void linear_rows(
     const LinearTile &s, const elem *q, float (&num)[D / 8][4], float (&den)[2]) {
   clear(num);

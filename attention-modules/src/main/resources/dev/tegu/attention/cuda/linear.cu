@@ -1,12 +1,12 @@
 // The fused attention kernels, part 3 of 6: the linear branch's state, going forward in time. See docs/kernels.md.
 
 struct LinearTile {
-  elem k[C * WIDE_F];  // features of keys that stand SHIFT tokens before the tile's queries
+  elem k[C * WIDE_F];      // features of keys that stand SHIFT tokens before the tile's queries
   elem v[C * WIDE_D];
   elem state[F * WIDE_D];  // before the tile
   float key_sum[F];
-  float gates[C];      // summed from the tile's start
-  float until_end[C];  // exp of the gates that a key lives through in its own tile
+  float gates[C];          // summed from the tile's start
+  float until_end[C];      // exp of the gates that a key lives through in its own tile
 };
 
 // Keys and values of a tile and the state before it; `key_sum` is this thread's feature of the sum of keys. Between

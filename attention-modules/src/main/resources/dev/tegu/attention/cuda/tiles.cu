@@ -156,6 +156,9 @@ __device__ __forceinline__ void read_projected(Projected &x, const float *z, int
   }
 }
 
+// The larger one, and what is not a number stays so: fmaxf would hide it.
+__device__ __forceinline__ float at_least(float least, float x) { return x < least ? least : x; }
+
 // Features of one row, [softmax(z), softmax(-z)], each at least 1e-12 (LoLCATs' floor), the lane's share of both
 // halves. Zero where the row is no token.
 __device__ __forceinline__ void features(
@@ -192,8 +195,8 @@ __device__ __forceinline__ void features(
   for (int n = 0; n < D / 8; n++) {
 #pragma unroll
     for (int e = 0; e < 2; e++) {
-      up[n][e] = fmaxf(up[n][e] * up_part, least);
-      down[n][e] = fmaxf(down[n][e] * down_part, least);
+      up[n][e] = at_least(least, up[n][e] * up_part);
+      down[n][e] = at_least(least, down[n][e] * down_part);
     }
   }
 }
