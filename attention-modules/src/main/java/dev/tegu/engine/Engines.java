@@ -176,12 +176,12 @@ public final class Engines {
 
     private static Device gpu(String name, int index, int count) {
         if (count == 0) {
-            String why =
-                    CudaHost.look()
-                            .reasonAgainst(libraryFolder().toString(), isCudaBuild())
-                            .orElse("the engine sees no device");
             throw new DeviceException(
-                    "device `" + name + "`: there is none: " + why + "; `cpu` always works");
+                    "device `"
+                            + name
+                            + "`: there is none: "
+                            + whyNoCuda()
+                            + "; `cpu` always works");
         }
         if (index >= count) {
             throw new DeviceException(
@@ -189,6 +189,13 @@ public final class Engines {
                             + (count == 1 ? ")" : " to cuda:" + (count - 1) + ")"));
         }
         return Device.gpu(index);
+    }
+
+    /** What stands in the way where {@link #cudaDevices} is 0, and what to do about it. */
+    public static String whyNoCuda() {
+        return CudaHost.look()
+                .reasonAgainst(libraryFolder().toString(), isCudaBuild())
+                .orElse("the engine sees no device");
     }
 
     /** What a device is called in settings: {@code cpu} or {@code cuda:N}. */

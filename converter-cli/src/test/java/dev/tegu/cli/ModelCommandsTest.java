@@ -138,6 +138,42 @@ final class ModelCommandsTest {
     }
 
     @Test
+    void anExperimentsTypeIsThatOfItsEvaluation() throws IOException {
+        TinyTeacher.writeInto(dir);
+        Map<String, Double> teacher = new TreeMap<>();
+
+        for (String type : new String[] {"float32", "bfloat16"}) {
+            Path config =
+                    Files.writeString(
+                            dir.resolve(type + ".yaml"),
+                            """
+                            teacher: DIR/teacher
+                            method: lolcats
+                            output: DIR/TYPE
+                            device: cpu
+                            dtype: TYPE
+                            data: {train: [DIR/text.txt], validation: [DIR/text.txt], sequence_length: 32}
+                            eval: {tasks: [perplexity], perplexity: {context: 64, max_tokens: 128}}
+                            """
+                                    .replace("DIR", dir.toString())
+                                    .replace("TYPE", type));
+            Invocation run = Invocation.of("run", config.toString());
+            assertEquals(0, run.exitCode(), run.err());
+            JsonNode results =
+                    new JsonMapper().readTree(dir.resolve(type + "/eval/teacher.json").toFile());
+            teacher.put(
+                    type,
+                    results.path("results")
+                            .path("perplexity")
+                            .path("token_perplexity,none")
+                            .asDouble());
+        }
+
+        assertNotEquals(teacher.get("float32"), teacher.get("bfloat16"));
+        assertEquals(1, teacher.get("bfloat16") / teacher.get("float32"), 0.02);
+    }
+
+    @Test
     void logitsOfAHalfModelAreWrittenAsFloat32() throws IOException {
         Path model = TinyTeacher.writeInto(dir);
         Path ids = dir.resolve("ids.safetensors");

@@ -132,8 +132,10 @@ public record BenchReport(ObjectNode settings, List<BenchPoint> points) {
         }
         List<String> lines =
                 new ArrayList<>(new ReportTable(header, 2, rows).text().lines().toList());
-        lines.add("");
-        lines.addAll(new ReportTable(growthHeader, 2, growth).text().lines().toList());
+        if (!growth.isEmpty()) {
+            lines.add("");
+            lines.addAll(new ReportTable(growthHeader, 2, growth).text().lines().toList());
+        }
         if (points.stream().anyMatch(p -> p.trainingPeakBytes() == null)) {
             lines.add("memory: this system does not count it; only Linux does");
         }

@@ -11,12 +11,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
  * Does one {@link SpeedJob} in a process of its own, so that the memory of one is not that of
  * another: libtorch gives nothing of a card back before its process ends.
  */
 public final class SpeedProcess {
+    private static final int LINES = 3;
     private static final String ERROR = "error";
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -40,9 +42,18 @@ public final class SpeedProcess {
             String what =
                     MemoryShortage.in(e)
                             .map(MemoryShortage::describe)
-                            .orElse(String.valueOf(e.getMessage()));
+                            .orElseGet(() -> oneLine(String.valueOf(e.getMessage())));
             out.println(JSON.createObjectNode().put(ERROR, what));
         }
+    }
+
+    /** Messages of the engine have many lines; the first ones say what it is about. */
+    private static String oneLine(String message) {
+        return message.lines()
+                .map(String::strip)
+                .filter(line -> !line.isEmpty())
+                .limit(LINES)
+                .collect(Collectors.joining(" "));
     }
 
     /**

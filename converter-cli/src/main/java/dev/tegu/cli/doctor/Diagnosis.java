@@ -133,15 +133,12 @@ public final class Diagnosis {
             faults.add(e.getMessage());
             return;
         }
-        CudaHost.look()
-                .reasonAgainst(Engines.libraryFolder().toString(), Engines.isCudaBuild())
-                .ifPresent(
-                        reason -> {
-                            json.withObject("/cuda").put("reason_against", reason);
-                            lines.add("no GPU: " + reason);
-                        });
         if (Engines.cudaDevices() > 0) {
             nvrtc();
+        } else {
+            String reason = Engines.whyNoCuda();
+            json.withObject("/cuda").put("reason_against", reason);
+            lines.add("no GPU: " + reason);
         }
         for (int i = 0; i < Engines.cudaDevices(); i++) {
             device(DeviceCheck.of(Device.gpu(i)));
