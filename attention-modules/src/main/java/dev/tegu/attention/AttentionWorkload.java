@@ -2,6 +2,7 @@ package dev.tegu.attention;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -28,6 +29,8 @@ public final class AttentionWorkload implements AutoCloseable {
         CHUNKED,
         /** {@link FusedAttention} on its kernel. */
         FUSED,
+        /** The kernel alone, on projected queries and keys; gradients of them and of the values. */
+        KERNEL,
         /** {@link ReferenceAttention}, with its T x T matrices. */
         QUADRATIC,
         /** Causal softmax attention of the same heads, in one operator: what is replaced. */
@@ -40,8 +43,10 @@ public final class AttentionWorkload implements AutoCloseable {
     private final ReferenceAttention reference;
     private final LinearAttention layer;
     private final Optional<FusedAttention> fused;
+    private final Optional<AttentionKernel> kernel;
     private final Map<String, NDArray> inputs = new HashMap<>();
     private final Map<String, NDArray> constants = new HashMap<>();
+    private final NDList operands = new NDList();
 
     /** In float32. */
     public AttentionWorkload(
@@ -58,7 +63,8 @@ public final class AttentionWorkload implements AutoCloseable {
      * @param batch number of rows B
      * @param length tokens T of a row
      * @param type F32, BF16 or F16
-     * @throws IllegalStateException if the form is {@code FUSED} and there is no kernel
+     * @throws IllegalStateException if the form is {@code FUSED} or {@code KERNEL} and there is no
+     *     kernel
      */
     public AttentionWorkload(
             AttentionSpec spec,
@@ -76,11 +82,17 @@ public final class AttentionWorkload implements AutoCloseable {
         this.reference = new ReferenceAttention(spec, shape);
         this.layer = new LinearAttention(spec, shape, LinearAttention.DEFAULT_CHUNK_SIZE);
         this.fused = form == Form.FUSED ? FusedAttention.of(layer, device, type) : Optional.empty();
-        if (form == Form.FUSED && fused.isEmpty()) {
+        Optional<String> reason =
+                needsKernel(form)
+                        ? FusedAttention.reasonAgainst(spec, shape, device, type)
+                        : Optional.empty();
+        this.kernel =
+                form == Form.KERNEL && reason.isEmpty()
+                        ? Optional.of(new CudaAttentionKernel(spec, shape, device, type))
+                        : Optional.empty();
+        if (reason.isPresent()) {
             close();
-            throw new IllegalStateException(
-                    "no kernel: "
-                            + FusedAttention.reasonAgainst(spec, shape, device, type).orElse(""));
+            throw new IllegalStateException("no kernel: " + reason.get());
         }
         int width = shape.headDim();
         inputs.put("q", typed(batch, shape.numHeads(), length, width));
@@ -105,9 +117,27 @@ public final class AttentionWorkload implements AutoCloseable {
                 constants.put(ProbeInputs.LOG_DECAY, manager.create(logs));
             }
         }
-        if (form != Form.FUSED) {
+        if (!needsKernel(form)) {
             inputs.values().forEach(input -> input.setRequiresGradient(true));
         }
+        if (kernel.isPresent()) {
+            operands.addAll(
+                    layer.script()
+                            .call(
+                                    "fused_inputs",
+                                    new TorchScript.Arguments()
+                                            .add(inputs.get("q"))
+                                            .add(inputs.get("k"))
+                                            .add(inputs.get("v"))
+                                            .add(
+                                                    "p",
+                                                    LinearAttention.orDummy(
+                                                            rest(), inputs.get("q")))));
+        }
+    }
+
+    private static boolean needsKernel(Form form) {
+        return form == Form.FUSED || form == Form.KERNEL;
     }
 
     private static long number(DType type) {
@@ -136,6 +166,8 @@ public final class AttentionWorkload implements AutoCloseable {
                 borrow(scope);
                 if (fused.isPresent()) {
                     finish(attended().output(), i == times);
+                } else if (kernel.isPresent()) {
+                    finish(kernel.get().forward(operands).get(0), i == times);
                 } else {
                     finish(attend(), i == times);
                 }
@@ -168,6 +200,13 @@ public final class AttentionWorkload implements AutoCloseable {
                     finish(gradient, i == times);
                     continue;
                 }
+                if (kernel.isPresent()) {
+                    NDList attended = kernel.get().forward(operands);
+                    NDArray gradient = gradient(attended.get(0));
+                    kernel.get().backward(operands, attended, gradient, true);
+                    finish(gradient, i == times);
+                    continue;
+                }
                 NDArray output = GradMode.on(this::attend);
                 NDArray gradient = gradient(output);
                 JniUtils.backward((PtNDArray) output, (PtNDArray) gradient, false, false);
@@ -179,6 +218,7 @@ public final class AttentionWorkload implements AutoCloseable {
     private void borrow(NDManager scope) {
         inputs.values().forEach(scope::tempAttachAll);
         constants.values().forEach(scope::tempAttachAll);
+        operands.forEach(scope::tempAttachAll);
     }
 
     private NDArray gradient(NDArray output) {
@@ -220,6 +260,7 @@ public final class AttentionWorkload implements AutoCloseable {
     @Override
     public void close() {
         fused.ifPresent(FusedAttention::close);
+        kernel.ifPresent(AttentionKernel::close);
         layer.close();
         script.close();
         manager.close();

@@ -304,6 +304,7 @@ final class BenchCommand extends TeguCommand {
                             Methods.resolve(method, "--methods"), shape, device, type);
             if (reason.isEmpty()) {
                 attention(method, Form.FUSED);
+                attention(method, Form.KERNEL);
             } else {
                 console().say(method + ": " + reason.get());
             }
