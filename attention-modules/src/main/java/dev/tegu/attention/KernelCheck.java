@@ -16,8 +16,8 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * One layer in half precision on random inputs, run on the kernel and on the script: how far apart
- * outputs and gradients are.
+ * One layer on random inputs that half precision holds, run on the kernel and, in float32, on the
+ * script: how far apart outputs and gradients are.
  */
 final class KernelCheck implements AutoCloseable {
     /** Between a kernel and the float32 script on the same half-precision inputs. */
@@ -42,13 +42,17 @@ final class KernelCheck implements AutoCloseable {
     /** Before the name of what a gradient is of. */
     private static final String GRADIENT = "grad.";
 
+    private static final String GRAD_OUTPUT = "grad_output";
+
     private final NDManager manager;
     private final DType type;
     private final LinearAttention layer;
     private final TorchScript script;
     private final Map<String, NDArray> inputs = new TreeMap<>();
     private final Set<String> leaves = new TreeSet<>();
-    private final NDArray gradOutput;
+
+    /** The inputs in half precision, and the gradient of the output, by name. */
+    private final Map<String, NDArray> halves = new TreeMap<>();
 
     /**
      * @param layer what is run; stays the caller's
@@ -65,11 +69,11 @@ final class KernelCheck implements AutoCloseable {
         this.script =
                 TorchScript.load(KernelCheck.class, "kernel_check.py", Map.of("dtype", dtype));
         int width = shape.headDim();
-        inputs.put("q", narrow(normal(1.5, batch, shape.numHeads(), length, width)));
-        inputs.put("k", narrow(normal(1.5, batch, shape.numKvHeads(), length, width)));
-        inputs.put("v", narrow(normal(1, batch, shape.numKvHeads(), length, width)));
+        half("q", normal(1.5, batch, shape.numHeads(), length, width));
+        half("k", normal(1.5, batch, shape.numKvHeads(), length, width));
+        half("v", normal(1, batch, shape.numKvHeads(), length, width));
         if (spec.gate().readsInput()) {
-            inputs.put("x", narrow(normal(1, batch, length, shape.hiddenSize())));
+            half("x", normal(1, batch, length, shape.hiddenSize()));
         }
         for (AttentionParameter parameter : AttentionParameter.of(spec, shape)) {
             long[] dims = parameter.shape().stream().mapToLong(Long::longValue).toArray();
@@ -86,7 +90,7 @@ final class KernelCheck implements AutoCloseable {
         if (spec.window().size() == 0 || spec.combine().kind() == CombineSpec.Kind.SUM) {
             rotation(length, width);
         }
-        gradOutput = narrow(normal(1, batch, shape.numHeads(), length, width));
+        half(GRAD_OUTPUT, normal(1, batch, shape.numHeads(), length, width));
     }
 
     private void rotation(int length, int width) {
@@ -113,8 +117,11 @@ final class KernelCheck implements AutoCloseable {
         return manager.create(values, size);
     }
 
-    private NDArray narrow(NDArray x) {
-        return script.call("narrow", new TorchScript.Arguments().add(x)).get(0);
+    /** Puts an input into both maps, the same number in either type. */
+    private void half(String name, NDArray x) {
+        NDArray narrow = script.call("narrow", new TorchScript.Arguments().add(x)).get(0);
+        halves.put(name, narrow);
+        inputs.put(name, script.call("widen", new TorchScript.Arguments().add(narrow)).get(0));
     }
 
     /** The names of everything that a gradient can be asked of. */
@@ -144,9 +151,11 @@ final class KernelCheck implements AutoCloseable {
     Map<String, Distance> distances(FusedAttention kernel, Set<String> wanted) {
         try (NDManager scope = manager.newSubManager()) {
             inputs.values().forEach(scope::tempAttachAll);
-            scope.tempAttachAll(gradOutput);
-            Map<String, NDArray> found = run(kernel, wanted);
-            Map<String, NDArray> expected = run(FusedAttention.script(layer), wanted);
+            halves.values().forEach(scope::tempAttachAll);
+            Map<String, NDArray> given = new LinkedHashMap<>(inputs);
+            given.putAll(halves);
+            Map<String, NDArray> found = run(kernel, given, wanted);
+            Map<String, NDArray> expected = run(FusedAttention.script(layer), inputs, wanted);
             Map<String, Distance> distances = new LinkedHashMap<>();
             expected.forEach(
                     (name, array) ->
@@ -158,11 +167,13 @@ final class KernelCheck implements AutoCloseable {
         }
     }
 
-    private Map<String, NDArray> run(FusedAttention attention, Set<String> wanted) {
-        Map<String, NDArray> rest = new LinkedHashMap<>(inputs);
+    private static Map<String, NDArray> run(
+            FusedAttention attention, Map<String, NDArray> given, Set<String> wanted) {
+        Map<String, NDArray> rest = new LinkedHashMap<>(given);
         NDArray q = rest.remove("q");
         NDArray k = rest.remove("k");
         NDArray v = rest.remove("v");
+        NDArray gradOutput = rest.remove(GRAD_OUTPUT);
         FusedAttention.Attended attended = attention.forward(q, k, v, rest);
         Map<String, NDArray> values = new LinkedHashMap<>();
         values.put("output", attended.output());

@@ -69,8 +69,8 @@
     zq = none
     zk = none
     if self.linear:
-      zq = self.project(ql, "q", p)
-      zk = self.project(kl, "k", p)
+      zq = self.wide(self.project(ql, "q", p))
+      zk = self.wide(self.project(kl, "k", p))
     if self.window_size == 0:
       qw = none
       kw = none

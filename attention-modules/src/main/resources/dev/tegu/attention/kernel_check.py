@@ -3,6 +3,9 @@
   def narrow(self, x: Tensor) -> Tensor:
     return x.to(self.dtype)
 
+  def widen(self, x: Tensor) -> Tensor:
+    return x.to(6)
+
   def distance(self, found: Tensor, expected: Tensor) -> List[Tensor]:
     # root mean squares of the difference and of what was expected
     a = found.to(7)
