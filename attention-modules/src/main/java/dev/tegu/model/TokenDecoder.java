@@ -235,9 +235,7 @@ final class TokenDecoder implements Decoding {
         }
         try (NDManager scope = manager.newSubManager()) {
             steps(scope, ids, count);
-            NDArray tokens = script.call("tokens", arguments(number(scope, count))).get(0);
-            tokens.attach(ids.getManager());
-            return tokens;
+            return script.call("tokens", arguments(ids).add(number(scope, count))).get(0);
         }
     }
 
@@ -245,10 +243,8 @@ final class TokenDecoder implements Decoding {
     public NDArray logits(NDArray ids) {
         try (NDManager scope = manager.newSubManager()) {
             steps(scope, ids, 1);
-            NDArray logits = script.call("logits", arguments(number(scope, 0))).get(0);
-            logits.attach(ids.getManager());
-            return logits;
         }
+        return script.call("logits", arguments(ids)).get(0);
     }
 
     /** Reads the rows' last tokens and goes on with the most probable ones. */
@@ -274,6 +270,16 @@ final class TokenDecoder implements Decoding {
         }
     }
 
+    /** Gives up launching steps as one graph, for comparison. */
+    void callSteps() {
+        graph.close();
+    }
+
+    /** Whether steps are launched as one graph. */
+    boolean launchesSteps() {
+        return graph.isRecorded();
+    }
+
     private void step() {
         try (NDManager scope = manager.newSubManager()) {
             script.call("step", arguments(number(scope, 0))).close();
@@ -282,7 +288,8 @@ final class TokenDecoder implements Decoding {
 
     private long[] positions() {
         try (NDManager scope = manager.newSubManager()) {
-            return script.call("seen", arguments(number(scope, 0))).get(0).toLongArray();
+            NDArray like = scope.zeros(new Shape(1));
+            return script.call("seen", arguments(like)).get(0).toLongArray();
         }
     }
 

@@ -204,6 +204,6 @@
     # scores after the last step, [B, V]
     return self.work["scores"].to(6, False, True)
 
-  def tokens(self, count: Tensor) -> Tensor:
+  def tokens(self, like: Tensor, count: Tensor) -> Tensor:
     # the most probable tokens of the steps since `begin`, [count, B]
     return torch.narrow(self.work["history"], 0, 0, int(count)).clone()

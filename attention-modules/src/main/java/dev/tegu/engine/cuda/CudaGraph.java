@@ -13,9 +13,11 @@ import java.util.concurrent.ConcurrentHashMap;
  * Work on a device that was recorded once and can be repeated with one launch.
  *
  * <p>It is libtorch's own {@code at::cuda::CUDAGraph}, whose methods the library exports: so what
- * the work needs in between lies in a pool of its own, which nothing else is given and which stays
- * until the graph is closed, also when libtorch gives unused memory back to the driver. Tensors
- * that the work reads or writes are the caller's to keep, in the same place.
+ * the work needs in between lies in a pool that nothing else is given and that stays, also when
+ * libtorch gives unused memory back to the driver. All graphs of a device share the pool, since
+ * they leave nothing in it between launches and never run at the same time: launches go to the one
+ * stream that libtorch works on. Tensors that the work reads or writes are the caller's to keep, in
+ * the same place.
  *
  * <p>A C++ exception cannot pass through Java and would end the process. So what could be one is
  * looked at before: the library's functions, the device's last error, the state of the recording.
@@ -29,6 +31,9 @@ public final class CudaGraph implements AutoCloseable {
             "_ZN2at4cuda9CUDAGraph13capture_beginESt4pairIyyE21cudaStreamCaptureMode";
     private static final String END = "_ZN2at4cuda9CUDAGraph11capture_endEv";
     private static final String REPLAY = "_ZN2at4cuda9CUDAGraph6replayEv";
+
+    /** Name of the pool, of libtorch's kind that callers choose: (0, number). */
+    private static final long POOL = 0x74656775L;
 
     /** The object takes about a hundred. */
     private static final long OBJECT_BYTES = 1024;
@@ -46,6 +51,9 @@ public final class CudaGraph implements AutoCloseable {
 
     /** The default stream cannot be recorded. One stream a device, for the life of the process. */
     private static final Map<Integer, Pointer> STREAMS = new ConcurrentHashMap<>();
+
+    /** The graph of each device that was closed last: libtorch ends a pool that no graph has. */
+    private static final Map<Integer, CudaGraph> KEEPERS = new ConcurrentHashMap<>();
 
     private final CudaDevice device;
     private final SharedLibrary library;
@@ -111,8 +119,8 @@ public final class CudaGraph implements AutoCloseable {
     }
 
     private void record(Pointer stream, Runnable work) {
-        // a pair of zeros: a new pool
-        library.run(BEGIN, object, 0L, 0L, RELAXED);
+        // C++ passes the pair in two registers
+        library.run(BEGIN, object, 0L, POOL, RELAXED);
         try {
             work.run();
         } catch (RuntimeException e) {
@@ -167,16 +175,24 @@ public final class CudaGraph implements AutoCloseable {
                 });
     }
 
+    /** Ends the use of it; its own memory, a few MiB, goes back when the next one is closed. */
     @Override
     public void close() {
         if (isOpen) {
             isOpen = false;
-            device.within(
-                    () -> {
-                        library.run(DESTRUCT, object);
-                        return null;
-                    });
-            object.close();
+            CudaGraph before = KEEPERS.put(device.index(), this);
+            if (before != null) {
+                before.destroy();
+            }
         }
+    }
+
+    private void destroy() {
+        device.within(
+                () -> {
+                    library.run(DESTRUCT, object);
+                    return null;
+                });
+        object.close();
     }
 }
