@@ -45,6 +45,17 @@ final class DecodeScript {
         return model.config().linearAttention().flatMap(DecodeScript::reasonAgainst);
     }
 
+    /** Why a model's steps are called one by one instead of recorded; empty if they need not be. */
+    static Optional<String> reasonAgainstGraph(DecoderModel model) {
+        if (!model.manager().getDevice().isGpu()) {
+            return Optional.of("only a GPU repeats what was recorded");
+        }
+        if (model.hasSoftmax()) {
+            return Optional.of("caches of softmax layers grow and move");
+        }
+        return Optional.empty();
+    }
+
     private static Optional<String> reasonAgainst(AttentionSpec spec) {
         if (spec.window().shape() != WindowSpec.Shape.SLIDING) {
             return Optional.of("`window.shape` is not `sliding`");
@@ -84,7 +95,8 @@ final class DecodeScript {
         constants.put("layers", TorchScript.Holder.LAYERS);
         constants.put("states", TorchScript.Holder.LAYERS);
         constants.put("work", TorchScript.Holder.TENSORS);
-        for (String counter : List.of("slot", "short", "columns")) {
+        constants.put("burst", (long) Generator.BURST);
+        for (String counter : List.of("short", "columns")) {
             constants.put(counter, 0L);
         }
         return constants;

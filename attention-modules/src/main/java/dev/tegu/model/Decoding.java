@@ -20,7 +20,7 @@ interface Decoding extends AutoCloseable {
      * The most probable tokens, each given back to the model for the next.
      *
      * @param ids the rows' last tokens, [B] int64; their manager owns the result
-     * @param count how many, at least 1
+     * @param count how many, 1 to {@link Generator#BURST}
      * @return [count, B] int64; on a GPU nothing has waited for them
      */
     NDArray greedy(NDArray ids, int count);

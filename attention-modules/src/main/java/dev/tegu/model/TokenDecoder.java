@@ -16,7 +16,8 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * Decoding with one script call a token for the whole model, in place.
+ * Decoding with one script call a token for the whole model, in place; on a GPU with one launch,
+ * where no layer is softmax, see {@link StepGraph}.
  *
  * <p>The script holds the weights (the model's own memory, but for norms and adapters, which it
  * joins), the states of linearized layers, whose windows become rings, and caches of softmax layers
@@ -29,6 +30,7 @@ final class TokenDecoder implements Decoding {
     private final DecoderModel model;
     private final TorchScript script;
     private final NDManager manager;
+    private final StepGraph graph;
 
     /** Owner of what belongs to the rows at hand, replaced when rows leave. */
     private NDManager rowManager;
@@ -42,6 +44,9 @@ final class TokenDecoder implements Decoding {
     private final int begin;
 
     private int tokens;
+
+    /** Tokens from the start on until every row's window is full. */
+    private long unfilled;
 
     private int ropeLength;
 
@@ -116,6 +121,12 @@ final class TokenDecoder implements Decoding {
         this.manager = model.manager().newSubManager();
         this.rowManager = manager.newSubManager();
         this.script = DecodeScript.load(model);
+        this.graph =
+                new StepGraph(
+                        manager.getDevice(),
+                        DecodeScript.reasonAgainstGraph(model).isEmpty(),
+                        this::step,
+                        this::positions);
         try {
             holdWeights(sharesWeights);
         } catch (RuntimeException e) {
@@ -182,7 +193,7 @@ final class TokenDecoder implements Decoding {
     private void holdRows(DecoderState state) {
         rows = state.rows().map(r -> r.map(NDArray::duplicate));
         rows.ifPresent(r -> r.attach(rowManager));
-        long shortest = Arrays.stream(state.lengths()).min().orElse(0);
+        unfilled = Math.max(0, reach() - Arrays.stream(state.lengths()).min().orElse(0));
         try (NDManager scope = manager.newSubManager()) {
             NDArray seen =
                     rows.map(Rows::seen)
@@ -200,7 +211,7 @@ final class TokenDecoder implements Decoding {
                             new TorchScript.Arguments()
                                     .add(seen)
                                     .add(number(scope, model.hasSoftmax() ? begin : 0))
-                                    .add(number(scope, Math.max(0, reach() - shortest)))
+                                    .add(number(scope, unfilled))
                                     .add("p", p))
                     .close();
         }
@@ -218,17 +229,72 @@ final class TokenDecoder implements Decoding {
 
     @Override
     public NDArray greedy(NDArray ids, int count) {
+        if (count < 1 || count > Generator.BURST) {
+            throw new IllegalArgumentException(
+                    "1 to " + Generator.BURST + " tokens at once, found " + count);
+        }
         try (NDManager scope = manager.newSubManager()) {
-            advance(count);
-            NDArray steps = number(scope, count);
-            return script.call("greedy", new TorchScript.Arguments().add(ids).add(steps)).get(0);
+            steps(scope, ids, count);
+            return script.call("tokens", arguments(ids).add(number(scope, count))).get(0);
         }
     }
 
     @Override
     public NDArray logits(NDArray ids) {
-        advance(1);
-        return script.call("logits", new TorchScript.Arguments().add(ids)).get(0);
+        try (NDManager scope = manager.newSubManager()) {
+            steps(scope, ids, 1);
+        }
+        return script.call("logits", arguments(ids)).get(0);
+    }
+
+    /** Reads the rows' last tokens and goes on with the most probable ones. */
+    private void steps(NDManager scope, NDArray ids, int count) {
+        NDArray now = number(scope, Math.max(0, unfilled - tokens));
+        advance(count);
+        script.call("begin", arguments(ids).add(now)).close();
+        int left = count;
+        if (!graph.isRecorded()) {
+            int called = graph.isPossible() ? 1 : count;
+            script.call("steps", arguments(number(scope, called))).close();
+            left -= called;
+            if (graph.isPossible()) {
+                graph.record();
+            }
+        }
+        if (graph.isRecorded()) {
+            for (; left > 0; left--) {
+                graph.launch();
+            }
+        } else if (left > 0) {
+            script.call("steps", arguments(number(scope, left))).close();
+        }
+    }
+
+    /** Gives up launching steps as one graph, for comparison. */
+    void callSteps() {
+        graph.close();
+    }
+
+    /** Whether steps are launched as one graph. */
+    boolean launchesSteps() {
+        return graph.isRecorded();
+    }
+
+    private void step() {
+        try (NDManager scope = manager.newSubManager()) {
+            script.call("step", arguments(number(scope, 0))).close();
+        }
+    }
+
+    private long[] positions() {
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray like = scope.zeros(new Shape(1));
+            return script.call("seen", arguments(like)).get(0).toLongArray();
+        }
+    }
+
+    private static TorchScript.Arguments arguments(NDArray first) {
+        return new TorchScript.Arguments().add(first);
     }
 
     /** Counts tokens and sees to it that their positions have cosines and sines. */
@@ -236,6 +302,7 @@ final class TokenDecoder implements Decoding {
         tokens = Math.addExact(tokens, count);
         int end = Math.addExact(begin, tokens);
         if (end > ropeLength) {
+            graph.forget();
             Map<String, NDArray> table = model.positions().table(end);
             NDArray cos = table.get("cos");
             script.call("hold_rope", new TorchScript.Arguments().add(cos).add(table.get("sin")))
@@ -251,6 +318,7 @@ final class TokenDecoder implements Decoding {
 
     @Override
     public void keep(int... chosen) {
+        graph.forget();
         NDManager fewer = manager.newSubManager();
         try (NDArray index = fewer.create(Arrays.stream(chosen).asLongStream().toArray())) {
             script.call("keep", new TorchScript.Arguments().add(index)).close();
@@ -330,6 +398,7 @@ final class TokenDecoder implements Decoding {
 
     @Override
     public void close() {
+        graph.close();
         script.close();
         manager.close();
     }

@@ -3,8 +3,9 @@
   # of a softmax cache, E = D + 4: a value, the one that sums up its weights, and three zeros that keep
   # rows on 16 bytes.
   # `layers` and `states` hold a dictionary a layer, `work` what all layers share: cos and sin of all
-  # positions, the rows' positions [B], buffers. `slot` is the window slot to overwrite, `short` how
-  # many tokens it takes until every row's window is full, `columns` the columns of the softmax caches.
+  # positions, the rows' positions [B], the window slot [1] to overwrite, the rows' last tokens `ids`
+  # [B], scores [B, V], tokens of a burst `history` [burst, B] and how many they are `turn` [1], buffers.
+  # `short` is 0 once every row's window is full, `columns` are those of the softmax caches.
   # Every launch counts on a GPU, where a small one takes as long as a layer's weights.
 
   def hold_ends(self, embedding: Tensor, norm: Tensor, w: Dict[str, Tensor]) -> Tensor:
@@ -143,11 +144,13 @@
     sin = torch.index_select(self.work["sin"], 0, position).unsqueeze(1)
     return torch.addcmul(self.work["eye"] * cos, self.work["quarter"], sin)
 
-  def token(self, ids: Tensor) -> Tensor:
-    # tokens [B] -> scores of what follows [B, V], in the model's type
+  def step(self, like: Tensor) -> Tensor:
+    # reads the tokens `ids`; scores of what follows, and the most probable tokens, which become
+    # `ids`. Where no layer is softmax, a CUDA graph may repeat this: what changes from token to token
+    # stands on the device and moves on there, nothing is waited for, and no memory is exchanged.
     self.make_room()
     turn = self.rotation()
-    h = torch.embedding(self.work["embedding"], ids)
+    h = torch.embedding(self.work["embedding"], self.work["ids"])
     for i in range(len(self.layers)):
       w = self.layers[i]
       s = self.states[i]
@@ -174,20 +177,33 @@
       else:
         gate = torch.gelu(gate, approximate="tanh")
       h = self.add_map(h, gate.mul_(up), "down_proj", w)
-    _ = self.work["position"].add_(1)
+    _0 = self.work["position"].add_(1)
     self.columns = self.columns + 1
     if self.reach > 0:
-      self.slot = (self.slot + 1) % self.reach
-      self.short = max(self.short - 1, 0)
-    return torch.mm(self.normalize_row(h, self.work["norm"]), self.work["head"])
+      _1 = self.work["slot"].add_(1).remainder_(self.reach)
+    _2 = torch.mm(self.normalize_row(h, self.work["norm"]), self.work["head"], out=self.work["scores"])
+    _3 = torch.argmax(self.work["scores"], -1, out=self.work["ids"])
+    _4 = self.work["history"].index_copy_(0, self.work["turn"], self.work["ids"].unsqueeze(0))
+    _5 = self.work["turn"].add_(1)
+    return torch.zeros([])
 
-  def logits(self, ids: Tensor) -> Tensor:
-    return self.token(ids).to(6)
+  def begin(self, ids: Tensor, short: Tensor) -> Tensor:
+    # what the next steps begin with: the rows' last tokens [B], and an upper bound of how many tokens
+    # it takes until every row's window is full
+    _0 = self.work["ids"].copy_(ids)
+    _1 = self.work["turn"].zero_()
+    self.short = int(short)
+    return torch.zeros([])
 
-  def greedy(self, ids: Tensor, count: Tensor) -> Tensor:
-    # the most probable tokens after ids [B], one after the other: [count, B]
-    out = annotate(List[Tensor], [])
+  def steps(self, count: Tensor) -> Tensor:
     for i in range(int(count)):
-      ids = self.token(ids).argmax(-1)
-      out.append(ids)
-    return torch.stack(out)
+      _ = self.step(count)
+    return torch.zeros([])
+
+  def logits(self, like: Tensor) -> Tensor:
+    # scores after the last step, [B, V]
+    return self.work["scores"].to(6, False, True)
+
+  def tokens(self, like: Tensor, count: Tensor) -> Tensor:
+    # the most probable tokens of the steps since `begin`, [count, B]
+    return torch.narrow(self.work["history"], 0, 0, int(count)).clone()

@@ -35,37 +35,35 @@
     q_linear = q
     if self.linear_rope:
       q_linear = turned_q
+    # new_kv [B, K, 1, D + E]: key, value and its one, as a slot of the window holds them
+    token = self.work["new_kv"]
+    new_k = self.work["new_kv.key"]
+    new_v = self.work["new_kv.entry"]
+    k_linear = k
+    if self.window_rope and self.reach > 0:
+      new_k = torch.bmm(k, turn, out=new_k)
+    elif self.reach > 0:
+      new_k = new_k.copy_(k)
+    if self.linear_rope and self.window_rope and self.reach > 0:
+      k_linear = new_k
+    elif self.linear_rope and self.linear:
+      k_linear = torch.bmm(k, turn)
+    _0 = self.work["new_kv.number"].copy_(v)
     far = annotate(Optional[Tensor], None)
-    if self.outside_window:
-      # the oldest token leaves the window for the sums; what an unused slot adds is zero
-      old_k = torch.select(s["window_k"], 2, self.slot)
-      old_v = torch.select(s["window_v.entries"], 4, self.slot)
-      far = self.far_token(q_linear, old_k, old_v, k, x, w, s)
     near = annotate(Optional[Tensor], None)
     top = annotate(Optional[Tensor], None)
-    k_linear = k
-    new_v = self.work["new_v"]
+    if self.outside_window:
+      # the oldest token leaves the window for the sums; what an unused slot adds is zero
+      old = torch.index_select(s["window"], 2, self.work["slot"])
+      old_k = torch.narrow(old, 3, 0, D).view([B, K, D])
+      old_v = torch.narrow(old, 3, D, self.value_width()).unsqueeze(2)
+      far = self.far_token(q_linear, old_k, old_v, k, x, w, s)
     if self.reach > 0:
-      new_k = torch.select(s["window_k"], 2, self.slot)
-      new_v = torch.select(s["window_v.entries"], 4, self.slot)
+      _1 = s["window"].index_copy_(2, self.work["slot"], token)
       q_window = q
       if self.window_rope:
-        new_k = torch.bmm(k, turn, out=new_k)
         q_window = turned_q
-      else:
-        new_k = new_k.copy_(k)
-      if self.window_rope == self.linear_rope:
-        k_linear = new_k
-      elif self.linear_rope:
-        k_linear = torch.bmm(k, turn)
-      _0 = torch.select(s["window_v.numbers"], 2, self.slot).copy_(v)
-      if self.short > 0:
-        _1 = torch.select(new_v, 4, D).fill_(1.0)
       near, top = self.near_token(q_window, s)
-    elif self.linear:
-      _2 = self.work["new_v.numbers"].copy_(v)
-      if self.linear_rope:
-        k_linear = torch.bmm(k, turn)
     if self.linear and not self.outside_window:
       far = self.far_token(q_linear, k_linear, new_v, k, x, w, s)
     self.combine_token(near, top, far, w)
@@ -79,11 +77,11 @@
     H = self.num_heads
     K = self.num_kv_heads
     rows = q.reshape([B * K, H // K, D])
-    scores = s["scores"].baddbmm_(rows, s["window_k.turned"], beta=0, alpha=float(D) ** -0.5)
+    scores = s["scores"].baddbmm_(rows, s["window.keys"], beta=0, alpha=float(D) ** -0.5)
     if self.short > 0:
       scores = scores.add_(self.work["unseen"])
     weights = torch.softmax(s["scores.all"], -1)
-    near = torch.bmm(weights, s["window_v.flat"]).view([B, H, -1])
+    near = torch.bmm(weights, s["window.values"]).view([B, H, -1])
     top = weights
     if self.combine_kind == "shared_denominator" and self.linear:
       top = weights.amax([-1], True).view([B, H, 1])

@@ -34,7 +34,7 @@
     # row's window is full; p: visible [B, columns] where rows do not see all columns
     self.columns = int(columns)
     self.short = int(short)
-    self.slot = 0
+    self.work["slot"] = torch.zeros([1], dtype=4, device=seen.device)
     self.work["position"] = seen.clone()
     R = self.reach
     slot = torch.arange(R, device=seen.device).unsqueeze(0)
@@ -52,10 +52,17 @@
     H = self.num_heads
     K = self.num_kv_heads
     device = self.work["position"].device
-    new_v = torch.zeros([B, K, 1, 1, self.value_width()], dtype=6, device=device)
-    _0 = torch.select(new_v, 4, D).fill_(1.0)
-    self.work["new_v"] = new_v
-    self.work["new_v.numbers"] = torch.narrow(new_v, 4, 0, D).view([B, K, D])
+    token = torch.zeros([B, K, 1, D + self.value_width()], dtype=6, device=device)
+    _0 = torch.select(token, 3, D + D).fill_(1.0)
+    self.work["new_kv"] = token
+    self.work["new_kv.key"] = torch.narrow(token, 3, 0, D).view([B, K, D])
+    self.work["new_kv.number"] = torch.narrow(token, 3, D, D).view([B, K, D])
+    self.work["new_kv.entry"] = torch.narrow(token, 3, D, self.value_width()).unsqueeze(2)
+    self.work["ids"] = torch.zeros([B], dtype=4, device=device)
+    self.work["turn"] = torch.zeros([1], dtype=4, device=device)
+    self.work["history"] = torch.zeros([self.burst, B], dtype=4, device=device)
+    head = self.work["head"]
+    self.work["scores"] = torch.zeros([B, head.size(1)], dtype=head.dtype, device=device)
     self.work["attended"] = torch.zeros([B, H, D], dtype=self.work["embedding"].dtype, device=device)
     self.work["attended.flat"] = self.work["attended"].view([B, H * D])
     # [B, 1, R] of each row and [B K, 1, R] are one memory only if there is one key/value head
@@ -84,18 +91,19 @@
     t = annotate(Dict[str, Tensor], {})
     t["document"] = s["document"].clone()
     if R > 0:
-      values = torch.zeros([B, K, R + m, E], dtype=6, device=s["seen"].device)
+      ring = torch.zeros([B, K, R + m, D + E], dtype=6, device=s["seen"].device)
+      slots = torch.narrow(ring, 2, 0, R)
       used = (self.work["unused"] == 0.0).to(6)
-      _0 = torch.narrow(torch.narrow(values, 2, 0, R), 3, 0, D).copy_(s["window_v"] * used.unsqueeze(3))
-      _1 = torch.select(torch.narrow(values, 2, 0, R), 3, D).copy_(used)
-      _2 = torch.select(torch.narrow(values, 2, R, m), 3, D).fill_(1.0)
-      t["window_v"] = values
-      t["window_k"] = s["window_k"].clone()
+      _0 = torch.narrow(slots, 3, 0, D).copy_(s["window_k"])
+      _1 = torch.narrow(slots, 3, D, D).copy_(s["window_v"] * used.unsqueeze(3))
+      _2 = torch.select(slots, 3, D + D).copy_(used)
+      _3 = torch.select(torch.narrow(ring, 2, R, m), 3, D + D).fill_(1.0)
+      t["window"] = ring
     if self.linear:
       F = s["k_sum"].size(2)
       sums = torch.zeros([B, K, H // K, F, E], dtype=6, device=s["seen"].device)
-      _3 = torch.narrow(sums, 4, 0, D).copy_(s["kv_state"].reshape([B, K, H // K, F, D]))
-      _4 = torch.select(sums, 4, D).copy_(s["k_sum"].reshape([B, K, H // K, F]))
+      _4 = torch.narrow(sums, 4, 0, D).copy_(s["kv_state"].reshape([B, K, H // K, F, D]))
+      _5 = torch.select(sums, 4, D).copy_(s["k_sum"].reshape([B, K, H // K, F]))
       t["sums"] = sums
     self.states.append(self.views(t, w))
     return torch.zeros([])
@@ -106,14 +114,13 @@
     D = self.head_dim
     H = self.num_heads
     K = self.num_kv_heads
-    if "window_k" in t:
+    if "window" in t:
       R = self.reach
-      rows = t["window_v"].size(2)
-      t["window_k.turned"] = t["window_k"].reshape([B * K, R, D]).transpose(1, 2)
-      t["window_v.flat"] = t["window_v"].reshape([B * K, rows, -1])
-      t["window_v.numbers"] = torch.narrow(t["window_v"], 3, 0, D)
-      t["window_v.entries"] = t["window_v"].unsqueeze(2).unsqueeze(2)
-      scores = torch.zeros([B, K, H // K, rows], dtype=6, device=t["window_k"].device)
+      rows = t["window"].size(2)
+      flat = t["window"].view([B * K, rows, D + self.value_width()])
+      t["window.keys"] = torch.narrow(torch.narrow(flat, 1, 0, R), 2, 0, D).transpose(1, 2)
+      t["window.values"] = torch.narrow(flat, 2, D, self.value_width())
+      scores = torch.zeros([B, K, H // K, rows], dtype=6, device=flat.device)
       if "sinks" in w:
         sinks = w["sinks"].reshape([1, K, H // K, rows - R])
         _0 = torch.narrow(scores, 3, R, rows - R).copy_(sinks)
@@ -142,7 +149,7 @@
   def make_room(self) -> None:
     # before a token: what it is going to fill
     if self.short > 0:
-      _0 = torch.select(self.work["unseen"], 2, self.slot).zero_()
+      _0 = self.work["unseen"].index_fill_(2, self.work["slot"], 0.0)
     n = self.columns
     for t in self.states:
       if "keys" in t:
@@ -166,7 +173,7 @@
     self.prepare()
     for i in range(len(self.states)):
       t = annotate(Dict[str, Tensor], {})
-      for name in ["window_k", "window_v", "sums", "document", "keys", "values"]:
+      for name in ["window", "sums", "document", "keys", "values"]:
         if name in self.states[i]:
           t[name] = self.states[i][name].index_select(0, rows)
       self.states[i] = self.views(t, self.layers[i])
@@ -182,9 +189,10 @@
     window_k = s["window_k"]
     window_v = s["window_v"]
     if self.reach > 0:
-      window_k = torch.roll(t["window_k"], [-self.slot], [2])
-      values = torch.narrow(torch.narrow(t["window_v"], 2, 0, self.reach), 3, 0, D)
-      window_v = torch.roll(values, [-self.slot], [2])
+      order = torch.arange(self.reach, device=window_k.device).add_(self.work["slot"]).remainder_(self.reach)
+      slots = torch.index_select(t["window"], 2, order)
+      window_k = torch.narrow(slots, 3, 0, D)
+      window_v = torch.narrow(slots, 3, D, D)
     kv_state = s["kv_state"]
     k_sum = s["k_sum"]
     if self.linear:
@@ -204,7 +212,7 @@
     # memory that stands between tokens and depends on the rows: states and the rows' positions
     bytes = 0
     for t in self.states:
-      for name in ["window_k", "window_v", "sums", "document", "keys", "values"]:
+      for name in ["window", "sums", "document", "keys", "values"]:
         if name in t:
           bytes = bytes + t[name].numel() * self.item_bytes(t[name])
     for name in ["position", "visible"]:

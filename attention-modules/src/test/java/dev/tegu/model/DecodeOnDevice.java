@@ -4,6 +4,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.AttentionPresets;
+import dev.tegu.attention.AttentionSpec;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.engine.Engines;
@@ -43,8 +44,9 @@ public final class DecodeOnDevice {
         System.exit(isRight ? 0 : 1);
     }
 
-    /** Whether a model's tokens are the same both ways. */
-    static boolean check(Path dir, String method, DType type, Device device) throws IOException {
+    /** A model of random large weights, written to a folder and read again. */
+    static DecoderModel model(Path dir, String method, DType type, Device device)
+            throws IOException {
         ObjectNode config =
                 TinyModels.config(false)
                         .put("hidden_size", 128)
@@ -55,25 +57,25 @@ public final class DecodeOnDevice {
         try (DecoderModel random = TinyModels.random(config, 5)) {
             ModelWriter.of(random, config, type).write(dir);
         }
-        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(dir);
-                DecoderModel model =
-                        DecoderModel.load(
-                                files,
-                                ModelConfig.parse(files.config(), "config.json")
-                                        .withLinearAttention(
-                                                Optional.of(method)
-                                                        .filter(m -> !m.equals("teacher"))
-                                                        .map(AttentionPresets::spec)),
-                                device,
-                                3,
-                                type,
-                                false)) {
+        Optional<AttentionSpec> student =
+                Optional.of(method).filter(m -> !m.equals("teacher")).map(AttentionPresets::spec);
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(dir)) {
+            ModelConfig read =
+                    ModelConfig.parse(files.config(), "config.json").withLinearAttention(student);
+            DecoderModel model = DecoderModel.load(files, read, device, 3, type, false);
+            TinyModels.disturb(model);
+            return model;
+        }
+    }
+
+    /** Whether a model's tokens are the same both ways. */
+    static boolean check(Path dir, String method, DType type, Device device) throws IOException {
+        try (DecoderModel model = model(dir, method, type, device)) {
             Optional<String> reason = DecodeScript.reasonAgainst(model);
             if (reason.isPresent()) {
                 say(method, type, "layer by layer: " + reason.get());
                 return true;
             }
-            TinyModels.disturb(model);
             double off = difference(model);
             // both ways round, each in its own places, and the weights are large
             double bound = type == DType.F32 ? 1e-3 : type == DType.F16 ? 1e-2 : 8e-2;

@@ -391,4 +391,26 @@ class TokenDecoderTest {
     void theCheckForAGpuRunsOnACpu() throws Exception {
         assertTrue(DecodeOnDevice.check(dir.resolve("m"), "lizard", DType.BF16, Device.cpu()));
     }
+
+    @Test
+    void theCheckOfGraphsRunsOnACpu() throws Exception {
+        try (DecoderModel model =
+                DecodeOnDevice.model(dir.resolve("m"), "lizard", DType.F32, Device.cpu())) {
+            assertTrue(DecodeScript.reasonAgainstGraph(model).orElseThrow().contains("GPU"));
+            assertEquals("", GraphOnDevice.difference(model, 40));
+        }
+    }
+
+    @Test
+    void noMoreTokensThanABurstAtOnce() throws Exception {
+        try (DecoderModel model = TinyStudents.of("lizard");
+                DecoderState state = prompt(model, text(3, 1));
+                Decoding fast = new TokenDecoder(model, state)) {
+            for (int count : new int[] {0, Generator.BURST + 1}) {
+                assertThrows(
+                        IllegalArgumentException.class, () -> fast.greedy(new int[] {1}, count));
+            }
+            assertEquals(Generator.BURST, fast.greedy(new int[] {1}, Generator.BURST).length);
+        }
+    }
 }

@@ -73,6 +73,20 @@ public final class CudaDriver {
         }
     }
 
+    /** Calls a function of which some codes are no errors. */
+    int code(String function, Object... arguments) {
+        return library.call(function, arguments);
+    }
+
+    /**
+     * @throws CudaException if a function's code is an error, which the message names
+     */
+    void require(String function, int code) {
+        if (code != 0) {
+            throw new CudaException(failed(function, code));
+        }
+    }
+
     private String failed(String function, int code) {
         return "%s failed with %s (%d): %s"
                 .formatted(

@@ -64,6 +64,20 @@ final class SharedLibrary {
         return find(function).invokeInt(arguments);
     }
 
+    /** Calls a function that returns nothing. */
+    void run(String function, Object... arguments) {
+        find(function).invokeVoid(arguments);
+    }
+
+    /**
+     * Sees to it that functions are there, before the first one is called.
+     *
+     * @throws CudaException if one is not
+     */
+    void require(List<String> functions) {
+        functions.forEach(this::find);
+    }
+
     /** Calls a function that returns text. */
     String text(String function, Object... arguments) {
         return find(function).invokeString(arguments, false);
