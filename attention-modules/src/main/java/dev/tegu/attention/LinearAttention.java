@@ -29,6 +29,9 @@ public final class LinearAttention implements AutoCloseable {
     /** Tokens that are computed at once; results do not depend on it. */
     private static final int SEGMENT = 2048;
 
+    /** Methods that the layer's script has and others may need. */
+    public static final String GRADIENTS = "/dev/tegu/engine/gradients.py";
+
     private static final List<String> SCRIPTS =
             List.of(
                     "layer.py",
@@ -39,7 +42,8 @@ public final class LinearAttention implements AutoCloseable {
                     "linear.py",
                     "step.py",
                     "mixing.py",
-                    "fused.py");
+                    "fused.py",
+                    GRADIENTS);
 
     /** A part of the layer that an ablation can take away. */
     public enum Branch {

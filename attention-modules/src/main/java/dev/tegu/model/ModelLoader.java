@@ -44,7 +44,9 @@ final class ModelLoader {
 
     /** The script of a model without linearized attention. */
     static TorchScript script(ModelConfig config) {
-        return TorchScript.load(DecoderModel.class, DECODER, constants(config));
+        List<String> resources = new ArrayList<>(DECODER);
+        resources.add(LinearAttention.GRADIENTS);
+        return TorchScript.load(DecoderModel.class, resources, constants(config));
     }
 
     /** A model's linearized attention, whose script is the whole model's. */

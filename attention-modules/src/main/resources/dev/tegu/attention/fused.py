@@ -19,29 +19,6 @@
       found.append(p[name])
     return found
 
-  def gradients(self, outputs: List[Tensor], given: List[Tensor], leaves: List[Tensor]) -> List[Tensor]:
-    # of the leaves, from the gradients given of the outputs (empty: none); 0 where no output depends
-    # on a leaf
-    ys = annotate(List[Tensor], [])
-    gs = annotate(List[Optional[Tensor]], [])
-    for i in range(len(outputs)):
-      if outputs[i].requires_grad and given[i].numel() > 0:
-        ys.append(outputs[i])
-        gs.append(given[i].to(outputs[i].dtype).reshape(outputs[i].size()))
-    results = annotate(List[Tensor], [])
-    if len(ys) > 0:
-      found = torch.grad(ys, leaves, gs, None, False, True)
-      for i in range(len(leaves)):
-        gradient = found[i]
-        if gradient is not None:
-          results.append(gradient)
-        else:
-          results.append(torch.zeros_like(leaves[i]))
-    else:
-      for leaf in leaves:
-        results.append(torch.zeros_like(leaf))
-    return results
-
   def whole(self, q: Tensor, k: Tensor, v: Tensor, p: Dict[str, Tensor]) -> Tensor:
     # `chunked` from the empty state, its output alone
     names = ["window_k", "window_v", "window_k_linear", "window_g", "first_k", "first_v", "kv_state", "k_sum", "seen", "document"]

@@ -32,12 +32,7 @@
       if trained[i].requires_grad:
         xs.append(trained[i])
         at.append(i)
-    ys = annotate(List[Tensor], [])
-    gs = annotate(List[Optional[Tensor]], [])
-    for i in range(len(outputs)):
-      ys.append(outputs[i])
-      gs.append(given[i].to(outputs[i].dtype))
-    found = torch.grad(ys, xs, gs, None, False, True)
+    found = self.reached_gradients(outputs, given, xs)
     for i in range(len(at)):
       gradient = found[len(leaves) + i]
       if gradient is not None:
