@@ -124,7 +124,7 @@ final class TokenDecoder implements Decoding {
         this.graph =
                 new StepGraph(
                         manager.getDevice(),
-                        DecodeScript.reasonAgainstGraph(model).isEmpty(),
+                        DecodeScript.reasonAgainstGraph(model),
                         this::step,
                         this::positions);
         try {
@@ -211,7 +211,6 @@ final class TokenDecoder implements Decoding {
                             new TorchScript.Arguments()
                                     .add(seen)
                                     .add(number(scope, model.hasSoftmax() ? begin : 0))
-                                    .add(number(scope, unfilled))
                                     .add("p", p))
                     .close();
         }
@@ -254,10 +253,11 @@ final class TokenDecoder implements Decoding {
         script.call("begin", arguments(ids).add(now)).close();
         int left = count;
         if (!graph.isRecorded()) {
-            int called = graph.isPossible() ? 1 : count;
+            boolean records = graph.reasonAgainst().isEmpty();
+            int called = records ? 1 : count;
             script.call("steps", arguments(number(scope, called))).close();
             left -= called;
-            if (graph.isPossible()) {
+            if (records) {
                 graph.record();
             }
         }
@@ -275,9 +275,9 @@ final class TokenDecoder implements Decoding {
         graph.close();
     }
 
-    /** Whether steps are launched as one graph. */
-    boolean launchesSteps() {
-        return graph.isRecorded();
+    /** Why steps are called and not launched as one graph; empty where they are launched. */
+    Optional<String> reasonAgainstLaunches() {
+        return graph.reasonAgainst();
     }
 
     private void step() {

@@ -125,8 +125,9 @@ public final class GraphOnDevice {
             if (!(off <= 1e-6)) {
                 return "logits differ by " + off;
             }
-            boolean isGraph = DecodeScript.reasonAgainstGraph(model).isEmpty();
-            return isGraph == launched.launchesSteps() ? "" : "no graph was launched";
+            Optional<String> expected = DecodeScript.reasonAgainstGraph(model);
+            Optional<String> found = launched.reasonAgainstLaunches();
+            return expected.equals(found) ? "" : "no graph: " + found.orElse("");
         }
     }
 
