@@ -27,6 +27,11 @@ import java.util.function.Consumer;
  * <p>Not thread-safe.
  */
 final class TokenDecoder implements Decoding {
+    /**
+     * Positions beyond the next token that get cosines: more of them take time, and a recording.
+     */
+    private static final int ROOM = 4096;
+
     private final DecoderModel model;
     private final TorchScript script;
     private final NDManager manager;
@@ -303,7 +308,7 @@ final class TokenDecoder implements Decoding {
         int end = Math.addExact(begin, tokens);
         if (end > ropeLength) {
             graph.forget();
-            Map<String, NDArray> table = model.positions().table(end);
+            Map<String, NDArray> table = model.positions().table(Math.addExact(end, ROOM));
             NDArray cos = table.get("cos");
             script.call("hold_rope", new TorchScript.Arguments().add(cos).add(table.get("sin")))
                     .close();

@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.AttentionPresets;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.cuda.CudaException;
+import dev.tegu.engine.cuda.CudaGraph;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -60,7 +62,23 @@ public final class GraphOnDevice {
                         far);
             }
         }
+        isRight &= refusesToWait(device);
         System.exit(isRight ? 0 : 1);
+    }
+
+    /** Whether work that waits for the device is refused, and nothing is broken afterwards. */
+    private static boolean refusesToWait(Device device) {
+        try (NDManager scope = Engines.newManager(device)) {
+            NDArray x = scope.ones(new Shape(1));
+            CudaGraph.record(device, x::toFloatArray).close();
+            System.out.println("work that waits was recorded");
+            return false;
+        } catch (CudaException e) {
+            Optional<String> reason = CudaGraph.reasonAgainst(device);
+            System.out.println(
+                    "refused: " + e.getMessage() + "; then " + reason.orElse("a graph as before"));
+            return reason.isEmpty();
+        }
     }
 
     private static boolean told(String method, DType type, String difference) {
