@@ -4,6 +4,7 @@ import ai.djl.Device;
 import dev.tegu.engine.cuda.CudaException;
 import dev.tegu.engine.cuda.CudaGraph;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -26,20 +27,24 @@ final class StepGraph implements AutoCloseable {
     /** Where the rows stand, read from the device. */
     private final Supplier<long[]> positions;
 
-    private boolean isPossible;
+    private Optional<String> reasonAgainst;
     private CudaGraph graph;
     private boolean isProven;
 
-    StepGraph(Device device, boolean isPossible, Runnable step, Supplier<long[]> positions) {
+    StepGraph(
+            Device device,
+            Optional<String> reasonAgainst,
+            Runnable step,
+            Supplier<long[]> positions) {
         this.device = device;
-        this.isPossible = isPossible;
+        this.reasonAgainst = reasonAgainst;
         this.step = step;
         this.positions = positions;
     }
 
-    /** Whether steps can be recorded, as far as is known. */
-    boolean isPossible() {
-        return isPossible;
+    /** Why steps cannot be recorded; empty if they can, as far as is known. */
+    Optional<String> reasonAgainst() {
+        return reasonAgainst;
     }
 
     /** Whether {@link #launch} does a step. */
@@ -53,7 +58,7 @@ final class StepGraph implements AutoCloseable {
             graph = CudaGraph.record(device, step);
             isProven = false;
         } catch (CudaException e) {
-            isPossible = false;
+            reasonAgainst = Optional.of(e.getMessage());
             if (TOLD.compareAndSet(false, true)) {
                 LOG.warn("a token is called, not launched as one graph: {}", e.getMessage());
             }
@@ -94,6 +99,6 @@ final class StepGraph implements AutoCloseable {
     @Override
     public void close() {
         forget();
-        isPossible = false;
+        reasonAgainst = Optional.of("closed");
     }
 }

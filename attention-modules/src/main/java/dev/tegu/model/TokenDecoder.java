@@ -27,6 +27,11 @@ import java.util.function.Consumer;
  * <p>Not thread-safe.
  */
 final class TokenDecoder implements Decoding {
+    /**
+     * Positions beyond the next token that get cosines: more of them take time, and a recording.
+     */
+    private static final int ROOM = 4096;
+
     private final DecoderModel model;
     private final TorchScript script;
     private final NDManager manager;
@@ -124,7 +129,7 @@ final class TokenDecoder implements Decoding {
         this.graph =
                 new StepGraph(
                         manager.getDevice(),
-                        DecodeScript.reasonAgainstGraph(model).isEmpty(),
+                        DecodeScript.reasonAgainstGraph(model),
                         this::step,
                         this::positions);
         try {
@@ -211,7 +216,6 @@ final class TokenDecoder implements Decoding {
                             new TorchScript.Arguments()
                                     .add(seen)
                                     .add(number(scope, model.hasSoftmax() ? begin : 0))
-                                    .add(number(scope, unfilled))
                                     .add("p", p))
                     .close();
         }
@@ -254,10 +258,11 @@ final class TokenDecoder implements Decoding {
         script.call("begin", arguments(ids).add(now)).close();
         int left = count;
         if (!graph.isRecorded()) {
-            int called = graph.isPossible() ? 1 : count;
+            boolean records = graph.reasonAgainst().isEmpty();
+            int called = records ? 1 : count;
             script.call("steps", arguments(number(scope, called))).close();
             left -= called;
-            if (graph.isPossible()) {
+            if (records) {
                 graph.record();
             }
         }
@@ -275,9 +280,9 @@ final class TokenDecoder implements Decoding {
         graph.close();
     }
 
-    /** Whether steps are launched as one graph. */
-    boolean launchesSteps() {
-        return graph.isRecorded();
+    /** Why steps are called and not launched as one graph; empty where they are launched. */
+    Optional<String> reasonAgainstLaunches() {
+        return graph.reasonAgainst();
     }
 
     private void step() {
@@ -303,7 +308,7 @@ final class TokenDecoder implements Decoding {
         int end = Math.addExact(begin, tokens);
         if (end > ropeLength) {
             graph.forget();
-            Map<String, NDArray> table = model.positions().table(end);
+            Map<String, NDArray> table = model.positions().table(Math.addExact(end, ROOM));
             NDArray cos = table.get("cos");
             script.call("hold_rope", new TorchScript.Arguments().add(cos).add(table.get("sin")))
                     .close();

@@ -29,11 +29,10 @@
         w["map_bias"] = torch.stack(biases)
     return None
 
-  def hold_rows(self, seen: Tensor, columns: Tensor, short: Tensor, p: Dict[str, Tensor]) -> Tensor:
-    # seen [B]: tokens of each row's text; columns: those of the caches; short: tokens until every
-    # row's window is full; p: visible [B, columns] where rows do not see all columns
+  def hold_rows(self, seen: Tensor, columns: Tensor, p: Dict[str, Tensor]) -> Tensor:
+    # seen [B]: tokens of each row's text; columns: those of the caches; p: visible [B, columns] where
+    # rows do not see all columns
     self.columns = int(columns)
-    self.short = int(short)
     self.work["slot"] = torch.zeros([1], dtype=4, device=seen.device)
     self.work["position"] = seen.clone()
     R = self.reach
@@ -240,7 +239,7 @@
     K = self.num_kv_heads
     F = self.feature_width
     seen = torch.full([B], n, dtype=4, device=device)
-    _0 = self.hold_rows(seen, length, torch.zeros([], dtype=4), annotate(Dict[str, Tensor], {}))
+    _0 = self.hold_rows(seen, length, annotate(Dict[str, Tensor], {}))
     self.work["unused"] = self.work["unused"] * 0.0
     for w in self.layers:
       if "softmax" in w:

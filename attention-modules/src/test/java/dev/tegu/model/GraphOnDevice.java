@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.AttentionPresets;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.Engines;
+import dev.tegu.engine.cuda.CudaException;
+import dev.tegu.engine.cuda.CudaGraph;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,7 +48,7 @@ public final class GraphOnDevice {
         }
         for (String method : methods.subList(0, Math.min(2, methods.size()))) {
             try (DecoderModel model = large(method, device)) {
-                isRight &= told(method + " 1B", DType.BF16, difference(model, TOKENS));
+                isRight &= told(method + " 1B", DType.BF16, difference(model, TOKENS / 2));
                 double called = speed(model, 1024, false);
                 double launched = speed(model, 1024, true);
                 double far = speed(model, 65_536, true);
@@ -60,7 +62,23 @@ public final class GraphOnDevice {
                         far);
             }
         }
+        isRight &= refusesToWait(device);
         System.exit(isRight ? 0 : 1);
+    }
+
+    /** Whether work that waits for the device is refused, and nothing is broken afterwards. */
+    private static boolean refusesToWait(Device device) {
+        try (NDManager scope = Engines.newManager(device)) {
+            NDArray x = scope.ones(new Shape(1));
+            CudaGraph.record(device, x::toFloatArray).close();
+            System.out.println("work that waits was recorded");
+            return false;
+        } catch (CudaException e) {
+            Optional<String> reason = CudaGraph.reasonAgainst(device);
+            System.out.println(
+                    "refused: " + e.getMessage() + "; then " + reason.orElse("a graph as before"));
+            return reason.isEmpty();
+        }
     }
 
     private static boolean told(String method, DType type, String difference) {
@@ -125,8 +143,9 @@ public final class GraphOnDevice {
             if (!(off <= 1e-6)) {
                 return "logits differ by " + off;
             }
-            boolean isGraph = DecodeScript.reasonAgainstGraph(model).isEmpty();
-            return isGraph == launched.launchesSteps() ? "" : "no graph was launched";
+            Optional<String> expected = DecodeScript.reasonAgainstGraph(model);
+            Optional<String> found = launched.reasonAgainstLaunches();
+            return expected.equals(found) ? "" : "no graph: " + found.orElse("");
         }
     }
 

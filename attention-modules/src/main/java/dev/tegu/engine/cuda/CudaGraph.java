@@ -1,12 +1,18 @@
 package dev.tegu.engine.cuda;
 
 import ai.djl.Device;
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import com.sun.jna.Memory;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
+import dev.tegu.engine.Engines;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -89,6 +95,25 @@ public final class CudaGraph implements AutoCloseable {
         SharedLibrary library = Library.TORCH;
         library.require(List.of(CONSTRUCT, DESTRUCT, BEGIN, END, REPLAY));
         return cuda.within(() -> onOwnStream(cuda, library, work));
+    }
+
+    /** Why nothing can be recorded on a device, found by trying; empty if it can. */
+    public static Optional<String> reasonAgainst(Device device) {
+        try (NDManager scope = Engines.newManager(device)) {
+            NDArray x = scope.ones(new Shape(1));
+            Runnable twice = () -> x.addi(x);
+            twice.run();
+            try (CudaGraph graph = record(device, twice)) {
+                graph.launch();
+                graph.launch();
+                float found = x.toFloatArray()[0];
+                return found == 8
+                        ? Optional.empty()
+                        : Optional.of("1 doubled three times gave " + found);
+            }
+        } catch (CudaException | EngineException e) {
+            return Optional.of(String.valueOf(e.getMessage()).lines().findFirst().orElse("?"));
+        }
     }
 
     private static CudaGraph onOwnStream(CudaDevice device, SharedLibrary library, Runnable work) {

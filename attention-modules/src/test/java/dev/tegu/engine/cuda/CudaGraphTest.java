@@ -30,6 +30,7 @@ class CudaGraphTest {
                 assertThrows(CudaException.class, () -> CudaGraph.record(Device.gpu(), () -> {}));
 
         assertTrue(fault.getMessage().contains(reason), fault.getMessage());
+        assertTrue(CudaGraph.reasonAgainst(Device.gpu()).isPresent());
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.tegu.engine.MatrixProduct;
 import dev.tegu.engine.MemoryShortage;
 import dev.tegu.engine.cuda.CudaDevice;
 import dev.tegu.engine.cuda.CudaException;
+import dev.tegu.engine.cuda.CudaGraph;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +25,7 @@ import java.util.Optional;
  * @param products matrix products that came out right
  * @param kernel what checking the fused attention kernel said; empty where it is not used
  * @param noKernel why it is not used; empty where it is
+ * @param noGraph why tokens are not launched as CUDA graphs; empty where they are, and of the CPU
  * @param faults what does not work
  */
 record DeviceCheck(
@@ -35,6 +37,7 @@ record DeviceCheck(
         List<MatrixProduct> products,
         Optional<String> kernel,
         Optional<String> noKernel,
+        Optional<String> noGraph,
         List<String> faults) {
     private static final List<String> TYPES = List.of("float32", "bfloat16", "float16");
 
@@ -73,6 +76,7 @@ record DeviceCheck(
                 products,
                 Optional.empty(),
                 Optional.of("the kernel is for CUDA"),
+                Optional.empty(),
                 faults);
     }
 
@@ -96,6 +100,7 @@ record DeviceCheck(
                 products,
                 kernel,
                 noKernel,
+                CudaGraph.reasonAgainst(device),
                 faults);
     }
 

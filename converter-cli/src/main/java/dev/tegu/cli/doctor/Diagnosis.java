@@ -190,6 +190,15 @@ public final class Diagnosis {
                             node.put("no_attention_kernel", reason);
                             lines.add("  fused attention kernel: not used, " + reason);
                         });
+        if (device.capability().isPresent()) {
+            node.put("cuda_graphs", device.noGraph().isEmpty());
+            device.noGraph().ifPresent(reason -> node.put("no_cuda_graphs", reason));
+            lines.add(
+                    "  CUDA graphs: "
+                            + device.noGraph()
+                                    .map(reason -> "not used, " + reason)
+                                    .orElse("recorded and launched"));
+        }
         device.faults().forEach(fault -> faults.add(device.name() + ": " + fault));
     }
 
