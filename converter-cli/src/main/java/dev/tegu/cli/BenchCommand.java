@@ -22,6 +22,7 @@ import dev.tegu.engine.Engines;
 import dev.tegu.engine.cuda.CudaDevice;
 import dev.tegu.model.MemoryType;
 import dev.tegu.model.ModelConfig;
+import java.awt.AWTError;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -384,15 +385,30 @@ final class BenchCommand extends TeguCommand {
     }
 
     private void report(SpeedReport report) throws IOException {
-        if (output.dir != null) {
-            Files.writeString(
-                    output.dir.resolve("bench.json"), report.json().toPrettyString() + "\n");
-            SpeedChart.write(report, output.dir.resolve("bench.png"));
-        }
         if (output.json) {
             out().println(report.json());
         } else {
             report.lines().forEach(out()::println);
+        }
+        if (output.dir == null) {
+            return;
+        }
+        Files.writeString(
+                output.dir.resolve(SpeedReport.FILE_NAME), report.json().toPrettyString() + "\n");
+        try {
+            SpeedChart.write(report, output.dir.resolve(SpeedChart.FILE_NAME));
+        } catch (IOException | RuntimeException | LinkageError | AWTError e) {
+            // a Java without fonts draws nothing
+            console()
+                    .say(
+                            output.dir.resolve(SpeedChart.FILE_NAME)
+                                    + ": not written ("
+                                    + e
+                                    + "); draw it elsewhere from "
+                                    + SpeedReport.FILE_NAME
+                                    + " with `scripts/tegu report "
+                                    + output.dir
+                                    + "`");
         }
     }
 

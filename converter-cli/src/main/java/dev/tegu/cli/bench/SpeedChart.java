@@ -19,6 +19,10 @@ import org.knowm.xchart.style.Styler.LegendPosition;
 /** The picture of a report: training, attention, decoding and memory, one above the other. */
 public final class SpeedChart {
     private static final int WIDTH = 820;
+
+    /** What a benchmark's picture is called. */
+    public static final String FILE_NAME = "bench.png";
+
     private static final int HEIGHT = 420;
     private static final double MIB = 1 << 20;
 

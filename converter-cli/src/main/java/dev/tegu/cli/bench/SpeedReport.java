@@ -4,6 +4,9 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.eval.ReportTable;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -26,6 +29,9 @@ public record SpeedReport(
         List<BenchPoint> attention,
         List<DecodePoint> decoding,
         List<String> failures) {
+    /** Where a benchmark's numbers are kept. */
+    public static final String FILE_NAME = "bench.json";
+
     private static final double MIB = 1 << 20;
     private static final String TEACHER = "teacher";
 
@@ -55,6 +61,22 @@ public record SpeedReport(
         }
         json.set("failures", mapper.valueToTree(failures));
         return json;
+    }
+
+    /**
+     * Reads what {@link #json} gave.
+     *
+     * @throws IOException if it cannot be read, or is something else
+     */
+    public static SpeedReport read(Path file) throws IOException {
+        JsonMapper mapper = new JsonMapper();
+        ObjectNode json = mapper.readValue(Files.readString(file), ObjectNode.class);
+        return new SpeedReport(
+                (ObjectNode) json.required("settings"),
+                List.of(mapper.treeToValue(json.required("training"), TrainingPoint[].class)),
+                List.of(mapper.treeToValue(json.required("attention"), BenchPoint[].class)),
+                List.of(mapper.treeToValue(json.required("decoding"), DecodePoint[].class)),
+                List.of(mapper.treeToValue(json.required("failures"), String[].class)));
     }
 
     private Set<String> students() {
