@@ -19,6 +19,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * Writes safetensors files, one tensor in memory at a time; the same input gives the same bytes.
@@ -77,9 +78,7 @@ public final class SafetensorsWriter {
                 FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
             try {
                 DigestingChannel out = new DigestingChannel(file, channel);
-                while (header.hasRemaining()) {
-                    out.write(header);
-                }
+                out.write(header);
                 for (Map.Entry<String, TensorSource> tensor : ordered) {
                     writeTensor(file, out, tensor.getKey(), tensor.getValue());
                 }
@@ -149,6 +148,9 @@ public final class SafetensorsWriter {
      * Passes all on, and remembers what the disk should hold; a fault of the disk gets its name.
      */
     private static final class DigestingChannel implements WritableByteChannel {
+        /** Below this, handing work to another thread takes longer than the work. */
+        private static final int MIN_PARALLEL_BYTES = 1 << 18;
+
         private final Path file;
         private final WritableByteChannel channel;
         private final MessageDigest digest = Sha256.start();
@@ -158,17 +160,32 @@ public final class SafetensorsWriter {
             this.channel = channel;
         }
 
+        /** Takes all of it; a large piece's digest is taken while the disk takes the piece. */
         @Override
         public int write(ByteBuffer source) throws IOException {
-            ByteBuffer taken = source.duplicate();
-            int count;
+            int count = source.remaining();
+            ByteBuffer same = source.duplicate();
+            if (count < MIN_PARALLEL_BYTES) {
+                digest.update(same);
+                writeAll(source);
+                return count;
+            }
+            CompletableFuture<Void> digested =
+                    CompletableFuture.runAsync(() -> digest.update(same));
             try {
-                count = channel.write(source);
+                writeAll(source);
+            } finally {
+                digested.join();
+            }
+            return count;
+        }
+
+        private void writeAll(ByteBuffer source) throws IOException {
+            try {
+                FileBytes.drain(source, channel);
             } catch (IOException e) {
                 throw new IOException(file + ": cannot be written: " + e.getMessage(), e);
             }
-            digest.update(taken.limit(taken.position() + count));
-            return count;
         }
 
         @Override
