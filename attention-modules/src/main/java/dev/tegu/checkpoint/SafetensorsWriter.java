@@ -20,6 +20,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 
 /**
  * Writes safetensors files, one tensor in memory at a time; the same input gives the same bytes.
@@ -76,8 +78,7 @@ public final class SafetensorsWriter {
         ByteBuffer header = header(ordered, metadata);
         try (FileChannel channel =
                 FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
-            try {
-                DigestingChannel out = new DigestingChannel(file, channel);
+            try (DigestingChannel out = new DigestingChannel(file, channel)) {
                 out.write(header);
                 for (Map.Entry<String, TensorSource> tensor : ordered) {
                     writeTensor(file, out, tensor.getKey(), tensor.getValue());
@@ -154,6 +155,7 @@ public final class SafetensorsWriter {
         private final Path file;
         private final WritableByteChannel channel;
         private final MessageDigest digest = Sha256.start();
+        private final ExecutorService digester = Executors.newSingleThreadExecutor();
 
         DigestingChannel(Path file, WritableByteChannel channel) {
             this.file = file;
@@ -171,7 +173,7 @@ public final class SafetensorsWriter {
                 return count;
             }
             CompletableFuture<Void> digested =
-                    CompletableFuture.runAsync(() -> digest.update(same));
+                    CompletableFuture.runAsync(() -> digest.update(same), digester);
             try {
                 writeAll(source);
             } finally {
@@ -193,9 +195,10 @@ public final class SafetensorsWriter {
             return channel.isOpen();
         }
 
+        /** Ends the digest's thread; the file belongs to the writer. */
         @Override
         public void close() {
-            // The file belongs to the writer.
+            digester.shutdown();
         }
     }
 
