@@ -35,7 +35,8 @@ public final class FileBytes {
         if (!Durable.exists(path)) {
             String what =
                     Files.isSymbolicLink(path)
-                            ? "a link to nothing"
+                            ? "is a link to a file that is not there; the download may be"
+                                    + " incomplete: fetch it again"
                             : "no such file; check the path";
             throw new CheckpointException(path + ": " + what);
         }

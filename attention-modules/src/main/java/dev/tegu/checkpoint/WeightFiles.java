@@ -57,16 +57,21 @@ final class WeightFiles {
     static SortedMap<String, WeightFile> open(Path dir, List<WeightFile> opened)
             throws IOException {
         for (Form form : FORMS) {
-            if (Durable.exists(dir.resolve(form.single))) {
+            if (isThere(dir.resolve(form.single))) {
                 SortedMap<String, WeightFile> owners = new TreeMap<>();
                 take(dir, form.opener.open(dir.resolve(form.single)), opened, owners);
                 return owners;
             }
-            if (Durable.exists(dir.resolve(form.index()))) {
+            if (isThere(dir.resolve(form.index()))) {
                 return openShards(dir, form, opened);
             }
         }
         throw noWeights(dir);
+    }
+
+    /** Whether there is something of this name; a link to nothing is refused when it is opened. */
+    private static boolean isThere(Path path) throws IOException {
+        return Files.isSymbolicLink(path) || Durable.exists(path);
     }
 
     /** Names of the indexes that may stand beside the weights. */
@@ -81,7 +86,7 @@ final class WeightFiles {
         SortedSet<String> shards = new TreeSet<>(index.values());
         List<String> missing = new ArrayList<>();
         for (String shard : shards) {
-            if (!Durable.exists(dir.resolve(shard))) {
+            if (!isThere(dir.resolve(shard))) {
                 missing.add("`" + shard + "`");
             }
         }

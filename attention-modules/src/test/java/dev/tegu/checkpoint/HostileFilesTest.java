@@ -174,7 +174,7 @@ final class HostileFilesTest {
                 safetensors("{" + a + "," + tensor("b", "U8", "[4]", "[2,6]") + "}", 6));
         add(
                 all,
-                "a hundred names for the same bytes",
+                "two names for the same bytes",
                 "overlap",
                 safetensors("{" + a + "," + a.replace("\"a\"", "\"b\"") + "}", 4));
         add(
@@ -373,7 +373,7 @@ final class HostileFilesTest {
         add(
                 all,
                 "a link to nothing",
-                "no weights",
+                SAFE + ": is a link to a file that is not there",
                 dir -> Files.createSymbolicLink(dir.resolve(SAFE), dir.resolve("none")));
         add(
                 all,
@@ -401,6 +401,11 @@ final class HostileFilesTest {
                 "a pickle that evaluates text",
                 "`builtins.eval` in data.pkl would run code",
                 pickle(pickle().global("builtins", "eval").text("1").op(0x85, 'R')));
+        add(
+                all,
+                "an eight-bit float in a pickle",
+                "a type that only newer PyTorch has, such as an eight-bit float",
+                pickle(pickle().op('}').text("a").global("torch._utils", "_rebuild_tensor_v3")));
         add(
                 all,
                 "a pickle alone, without its archive",
