@@ -26,7 +26,9 @@ public final class BaseModelDigest {
      */
     public BaseModelDigest(HuggingFaceDirectory model) {
         List<Path> all = new ArrayList<>(model.weightFiles());
-        for (String name : List.of("config.json", WeightFiles.INDEX, "tokenizer.json")) {
+        List<String> others = new ArrayList<>(WeightFiles.indexes());
+        others.addAll(List.of("config.json", "tokenizer.json"));
+        for (String name : others) {
             Path file = model.path().resolve(name);
             if (Files.isRegularFile(file)) {
                 all.add(file);

@@ -9,11 +9,21 @@ package dev.tegu.checkpoint;
 public final class CheckpointException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** Longer messages can only quote a file that nobody should trust. */
+    private static final int MAX_CHARACTERS = 4_000;
+
     public CheckpointException(String message) {
-        super(message);
+        this(message, null);
     }
 
     public CheckpointException(String message, Throwable cause) {
-        super(message, cause);
+        super(shown(message), cause);
+    }
+
+    /** One line of bounded length: names in files may hold line ends and colours of a terminal. */
+    private static String shown(String message) {
+        int end = Math.min(message.length(), MAX_CHARACTERS);
+        String start = message.substring(0, end).replaceAll("\\p{Cntrl}", "?");
+        return end < message.length() ? start + "..." : start;
     }
 }

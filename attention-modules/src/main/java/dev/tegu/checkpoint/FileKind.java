@@ -17,8 +17,8 @@ public enum FileKind {
             "is an HTML page; the download may have saved a login or error page: fetch the file"
                     + " again with the repository's own client"),
     TORCH_ZIP(
-            "is a zip archive, as PyTorch saves; convert it with transformers:"
-                    + " `model.save_pretrained(folder, safe_serialization=True)`"),
+            "is a zip archive, as PyTorch saves; if torch.save wrote it, name it pytorch_model.bin to"
+                    + " have it read"),
     PICKLE(
             "is a Python pickle, as old PyTorch saves; convert it with transformers:"
                     + " `model.save_pretrained(folder, safe_serialization=True)`"),

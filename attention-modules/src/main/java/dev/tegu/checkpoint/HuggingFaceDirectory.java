@@ -15,7 +15,9 @@ import java.util.SortedMap;
 
 /**
  * A model directory of the HuggingFace layout, open for reading: {@code config.json}, {@code
- * model.safetensors} or its shards with their index, tokenizer files.
+ * model.safetensors} or its shards with their index, tokenizer files. Where there are no
+ * safetensors files, {@code pytorch_model.bin} or its shards are read, as data: no pickle is
+ * executed.
  *
  * <p>Opening reads the configuration and the headers and checks them against each other; tensors
  * are mapped when asked for.
@@ -33,16 +35,19 @@ public final class HuggingFaceDirectory implements AutoCloseable {
                     "added_tokens.json",
                     "chat_template.jinja");
 
+    /** Twice the largest in use, which name twenty thousand classes. */
+    private static final long MAX_CONFIG_BYTES = 2L << 20;
+
     private final Path path;
     private final ObjectNode config;
-    private final List<SafetensorsFile> files;
-    private final SortedMap<String, SafetensorsFile> owners;
+    private final List<WeightFile> files;
+    private final SortedMap<String, WeightFile> owners;
 
     private HuggingFaceDirectory(
             Path path,
             ObjectNode config,
-            List<SafetensorsFile> files,
-            SortedMap<String, SafetensorsFile> owners) {
+            List<WeightFile> files,
+            SortedMap<String, WeightFile> owners) {
         this.path = path;
         this.config = config;
         this.files = files;
@@ -56,7 +61,7 @@ public final class HuggingFaceDirectory implements AutoCloseable {
      */
     public static HuggingFaceDirectory open(Path dir) throws IOException {
         ObjectNode config = readConfig(dir);
-        List<SafetensorsFile> files = new ArrayList<>();
+        List<WeightFile> files = new ArrayList<>();
         try {
             return new HuggingFaceDirectory(dir, config, files, WeightFiles.open(dir, files));
         } catch (IOException | RuntimeException e) {
@@ -75,7 +80,7 @@ public final class HuggingFaceDirectory implements AutoCloseable {
         if (!Files.isDirectory(dir)) {
             String what = Files.exists(dir) ? "is a file, not a folder" : "no such folder";
             throw new CheckpointException(
-                    dir + ": " + what + "; give a folder with config.json and safetensors files");
+                    dir + ": " + what + "; give a folder with config.json and the weights");
         }
         Path file = dir.resolve("config.json");
         if (!Files.exists(file)) {
@@ -85,7 +90,7 @@ public final class HuggingFaceDirectory implements AutoCloseable {
                             + WeightFiles.describe(WeightFiles.list(dir))
                             + "; give the folder of a model in the HuggingFace layout");
         }
-        return StrictJson.read(file);
+        return StrictJson.read(file, MAX_CONFIG_BYTES);
     }
 
     public Path path() {
@@ -100,7 +105,9 @@ public final class HuggingFaceDirectory implements AutoCloseable {
     /** Contents of {@code generation_config.json}, if there is one. */
     public Optional<ObjectNode> generationConfig() throws IOException {
         Path file = path.resolve("generation_config.json");
-        return Files.exists(file) ? Optional.of(StrictJson.read(file)) : Optional.empty();
+        return Files.exists(file)
+                ? Optional.of(StrictJson.read(file, MAX_CONFIG_BYTES))
+                : Optional.empty();
     }
 
     /** Names of all tensors, sorted. */
@@ -122,8 +129,8 @@ public final class HuggingFaceDirectory implements AutoCloseable {
     }
 
     /** The open file that holds a tensor; closed with this directory. */
-    public SafetensorsFile fileOf(String name) {
-        SafetensorsFile file = owners.get(name);
+    public WeightFile fileOf(String name) {
+        WeightFile file = owners.get(name);
         if (file == null) {
             throw new CheckpointException(
                     path + ": no tensor `" + name + "`" + Nearest.hint(name, owners.keySet()));
@@ -132,7 +139,7 @@ public final class HuggingFaceDirectory implements AutoCloseable {
     }
 
     /**
-     * Maps one tensor, as {@link SafetensorsFile#map(String)}.
+     * Maps one tensor, as {@link WeightFile#map(String)}.
      *
      * @throws CheckpointException if there is no such tensor
      */
@@ -140,14 +147,14 @@ public final class HuggingFaceDirectory implements AutoCloseable {
         return fileOf(name).map(name);
     }
 
-    /** Maps a piece of one tensor, as {@link SafetensorsFile#map(String, long, int)}. */
+    /** Maps a piece of one tensor, as {@link WeightFile#map(String, long, int)}. */
     public ByteBuffer map(String name, long fromByte, int length) throws IOException {
         return fileOf(name).map(name, fromByte, length);
     }
 
-    /** The safetensors files that the weights are in. */
+    /** The files that the weights are in. */
     public List<Path> weightFiles() {
-        return files.stream().map(SafetensorsFile::path).toList();
+        return files.stream().map(WeightFile::path).toList();
     }
 
     /** The tokenizer's files that are present, in a fixed order. */
@@ -165,8 +172,8 @@ public final class HuggingFaceDirectory implements AutoCloseable {
         closeAll(files);
     }
 
-    private static void closeAll(List<SafetensorsFile> files) throws IOException {
-        for (SafetensorsFile file : files) {
+    private static void closeAll(List<WeightFile> files) throws IOException {
+        for (WeightFile file : files) {
             file.close();
         }
     }

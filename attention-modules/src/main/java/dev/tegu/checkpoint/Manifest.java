@@ -4,16 +4,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * The file {@code manifest.json} that makes a directory real: it is written last, and a directory
@@ -154,26 +156,41 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
      * @throws CheckpointException if the manifest itself is missing or unreadable
      */
     public static List<String> faults(Path dir) throws IOException {
+        List<FileEntry> entries = read(dir).files();
         List<String> faults = new ArrayList<>();
-        Set<String> known = new HashSet<>();
-        for (FileEntry entry : read(dir).files()) {
-            known.add(entry.name());
-            Path file = dir.resolve(entry.name());
-            if (!Durable.isFile(file)) {
-                faults.add(entry.name() + " is missing");
-            } else if (Files.size(file) != entry.size()) {
-                faults.add(
-                        (entry.name() + " has " + Files.size(file))
-                                + (" bytes, expected " + entry.size()));
-            } else if (!Sha256.ofFile(file).equals(entry.sha256())) {
-                faults.add(entry.name() + " has changed (its sha256 differs)");
-            }
+        try {
+            // as many files at once as there are processors: a digest keeps one busy
+            entries.parallelStream()
+                    .map(entry -> fault(dir, entry))
+                    .forEachOrdered(found -> found.ifPresent(faults::add));
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
         }
+        Set<String> known = entries.stream().map(FileEntry::name).collect(Collectors.toSet());
         for (String name : Durable.fileNames(dir)) {
             if (name.contains(".safetensors") && !known.contains(name)) {
                 faults.add(name + " is not in the manifest");
             }
         }
         return faults;
+    }
+
+    private static Optional<String> fault(Path dir, FileEntry entry) {
+        Path file = dir.resolve(entry.name());
+        try {
+            if (!Durable.isFile(file)) {
+                return Optional.of(entry.name() + " is missing");
+            }
+            if (Files.size(file) != entry.size()) {
+                return Optional.of(
+                        (entry.name() + " has " + Files.size(file))
+                                + (" bytes, expected " + entry.size()));
+            }
+            return Sha256.ofFile(file).equals(entry.sha256())
+                    ? Optional.empty()
+                    : Optional.of(entry.name() + " has changed (its sha256 differs)");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

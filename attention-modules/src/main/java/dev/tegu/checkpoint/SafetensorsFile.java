@@ -1,14 +1,12 @@
 package dev.tegu.checkpoint;
 
-import dev.tegu.config.Nearest;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SortedMap;
@@ -23,7 +21,7 @@ import java.util.SortedMap;
  *
  * @see <a href="https://github.com/huggingface/safetensors#format">the format</a>
  */
-public final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements WeightFile {
 
     /** Limit of the reference implementation. */
     static final long MAX_HEADER_BYTES = 100_000_000;
@@ -41,19 +39,14 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /**
-     * Reads and checks the header. Memory is in the order of the header, which is checked to lie
-     * within the file before it is read.
+     * Reads and checks the header, which is checked to lie within the file before. Memory is in the
+     * order of the tensors that it lists, whose number is bounded.
      *
      * @throws CheckpointException if the file is missing or breaks a rule of the format
      * @throws IOException if the disk fails
      */
     public static SafetensorsFile open(Path path) throws IOException {
-        FileChannel channel;
-        try {
-            channel = FileChannel.open(path, StandardOpenOption.READ);
-        } catch (NoSuchFileException e) {
-            throw new CheckpointException(path + ": no such file; check the path", e);
-        }
+        FileChannel channel = FileBytes.open(path);
         try {
             return new SafetensorsFile(path, channel, readHeader(path, channel));
         } catch (IOException | RuntimeException e) {
@@ -64,9 +57,6 @@ public final class SafetensorsFile implements AutoCloseable {
 
     private static SafetensorsHeader readHeader(Path path, FileChannel channel) throws IOException {
         String where = path.getFileName().toString();
-        if (Files.isDirectory(path)) {
-            throw new CheckpointException(path + ": is a folder; give the path of a file");
-        }
         FileKind kind = FileKind.of(path);
         if (kind != FileKind.OTHER) {
             throw new CheckpointException(
@@ -74,10 +64,11 @@ public final class SafetensorsFile implements AutoCloseable {
         }
         long size = channel.size();
         if (size < LENGTH_BYTES) {
-            throw cutOff(where, "has only " + size + " bytes, fewer than the header's length");
+            throw FileBytes.cutOff(
+                    where, "has only " + size + " bytes, fewer than the header's length");
         }
         ByteBuffer lengthBytes = ByteBuffer.allocate(LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        readFully(channel, lengthBytes, 0, where);
+        FileBytes.read(channel, where, 0, lengthBytes);
         long length = lengthBytes.getLong(0);
         if (length < 0 || length > MAX_HEADER_BYTES) {
             throw new CheckpointException(
@@ -89,34 +80,53 @@ public final class SafetensorsFile implements AutoCloseable {
         }
         long dataStart = LENGTH_BYTES + length;
         if (dataStart > size) {
-            throw cutOff(where, "header ends at byte " + dataStart + " of " + size);
+            throw FileBytes.cutOff(where, "header ends at byte " + dataStart + " of " + size);
         }
-        ByteBuffer json = ByteBuffer.allocate(Math.toIntExact(length));
-        readFully(channel, json, LENGTH_BYTES, where);
-        json.flip();
-        if (length == 0 || json.get(0) != '{') {
+        ByteBuffer first = ByteBuffer.allocate(1);
+        if (length > 0) {
+            FileBytes.read(channel, where, LENGTH_BYTES, first);
+        }
+        if (first.get(0) != '{') {
             throw new CheckpointException(
                     where
                             + ": not a safetensors file: the header does not begin with `{`;"
                             + " check that this is the right file, or fetch it again");
         }
+        InputStream json = new Header(channel, LENGTH_BYTES, dataStart);
         return SafetensorsHeader.parse(where, json, dataStart, size - dataStart);
     }
 
-    private static CheckpointException cutOff(String where, String what) {
-        return new CheckpointException(
-                where + ": " + what + "; the file is cut off: fetch or write it again");
-    }
+    /** The header's bytes, read as they are parsed: a large one is never whole in memory. */
+    private static final class Header extends InputStream {
+        private final FileChannel channel;
+        private final long end;
+        private long at;
 
-    private static void readFully(FileChannel channel, ByteBuffer target, long from, String where)
-            throws IOException {
-        while (target.hasRemaining()) {
-            if (channel.read(target, from + target.position()) < 0) {
-                throw cutOff(where, "ends at byte " + (from + target.position()));
+        Header(FileChannel channel, long start, long end) {
+            this.channel = channel;
+            this.at = start;
+            this.end = end;
+        }
+
+        @Override
+        public int read() throws IOException {
+            byte[] one = new byte[1];
+            return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+        }
+
+        @Override
+        public int read(byte[] target, int offset, int length) throws IOException {
+            int wanted = (int) Math.min(length, end - at);
+            if (wanted == 0) {
+                return length == 0 ? 0 : -1;
             }
+            int count = channel.read(ByteBuffer.wrap(target, offset, wanted), at);
+            at += Math.max(0, count);
+            return count;
         }
     }
 
+    @Override
     public Path path() {
         return path;
     }
@@ -126,57 +136,31 @@ public final class SafetensorsFile implements AutoCloseable {
         return header.metadata();
     }
 
-    /** Every tensor by its name, sorted. */
+    @Override
     public SortedMap<String, TensorInfo> tensors() {
         return header.tensors();
     }
 
-    /**
-     * @throws CheckpointException if there is no tensor of this name
-     */
-    public TensorInfo info(String name) {
-        TensorInfo info = tensors().get(name);
-        if (info == null) {
-            throw new CheckpointException(
-                    path.getFileName()
-                            + (": no tensor `" + name + "`")
-                            + Nearest.hint(name, tensors().keySet()));
-        }
-        return info;
-    }
-
-    /**
-     * Maps one tensor: position 0, limit the tensor's bytes, little-endian, read-only, direct.
-     *
-     * @throws CheckpointException if there is no such tensor, or it has 2 GiB or more: map those in
-     *     pieces
-     */
-    public ByteBuffer map(String name) throws IOException {
-        TensorInfo info = info(name);
-        if (info.byteLength() > Integer.MAX_VALUE) {
-            throw new CheckpointException(
-                    path.getFileName()
-                            + (": tensor `" + name + "` has " + info.byteLength())
-                            + " bytes, too many for one mapping; read it in pieces");
-        }
-        return map(name, 0, Math.toIntExact(info.byteLength()));
-    }
-
-    /**
-     * Maps a piece of one tensor, as {@link #map(String)}.
-     *
-     * @param fromByte first byte, counted from the tensor's start
-     * @param length bytes of the piece
-     * @throws IndexOutOfBoundsException if the piece is not inside of the tensor
-     */
+    /** Maps the piece, read-only. */
+    @Override
     public ByteBuffer map(String name, long fromByte, int length) throws IOException {
         TensorInfo info = info(name);
         Objects.checkFromIndexSize(fromByte, (long) length, info.byteLength());
         if (length == 0) {
             return ByteBuffer.allocateDirect(0).asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
         }
-        return channel.map(FileChannel.MapMode.READ_ONLY, info.offset() + fromByte, length)
+        return FileBytes.map(channel, where(), info.offset() + fromByte, length)
                 .order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Override
+    public void writeTo(String name, WritableByteChannel target) throws IOException {
+        TensorInfo info = info(name);
+        FileBytes.copy(channel, where(), info.offset(), info.byteLength(), target);
+    }
+
+    private String where() {
+        return path.getFileName().toString();
     }
 
     /** Closes the file; buffers already mapped stay valid. */

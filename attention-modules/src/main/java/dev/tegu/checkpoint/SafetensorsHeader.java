@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
-import java.nio.ByteBuffer;
+import java.io.InputStream;
 import java.nio.charset.CharacterCodingException;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -29,8 +29,8 @@ final class SafetensorsHeader {
     /** More dimensions than any tensor has; keeps a hostile header from growing lists. */
     private static final int MAX_RANK = 64;
 
-    /** More tensors than any model has; each costs some hundred bytes of memory here. */
-    static final int MAX_TENSORS = 1_000_000;
+    /** More than any one file has; each costs some hundred bytes of memory here. */
+    static final int MAX_TENSORS = 50_000;
 
     private final String where;
     private final long dataStart;
@@ -46,13 +46,14 @@ final class SafetensorsHeader {
 
     /**
      * @param where file name for messages
-     * @param json the header's bytes
+     * @param json the header's bytes and no others
      * @param dataStart bytes before the data
      * @param dataLength bytes of the data
      */
-    static SafetensorsHeader parse(String where, ByteBuffer json, long dataStart, long dataLength) {
+    static SafetensorsHeader parse(
+            String where, InputStream json, long dataStart, long dataLength) {
         SafetensorsHeader header = new SafetensorsHeader(where, dataStart, dataLength);
-        try (JsonParser parser = StrictJson.FACTORY.createParser(StrictJson.decode(json))) {
+        try (JsonParser parser = StrictJson.FACTORY.createParser(StrictJson.utf8(json))) {
             header.read(parser);
         } catch (CharacterCodingException e) {
             throw header.broken("header is not UTF-8 text", e);

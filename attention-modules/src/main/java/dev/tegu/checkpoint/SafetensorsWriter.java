@@ -19,6 +19,9 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 
 /**
  * Writes safetensors files, one tensor in memory at a time; the same input gives the same bytes.
@@ -75,11 +78,8 @@ public final class SafetensorsWriter {
         ByteBuffer header = header(ordered, metadata);
         try (FileChannel channel =
                 FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
-            try {
-                DigestingChannel out = new DigestingChannel(file, channel);
-                while (header.hasRemaining()) {
-                    out.write(header);
-                }
+            try (DigestingChannel out = new DigestingChannel(file, channel)) {
+                out.write(header);
                 for (Map.Entry<String, TensorSource> tensor : ordered) {
                     writeTensor(file, out, tensor.getKey(), tensor.getValue());
                 }
@@ -149,26 +149,45 @@ public final class SafetensorsWriter {
      * Passes all on, and remembers what the disk should hold; a fault of the disk gets its name.
      */
     private static final class DigestingChannel implements WritableByteChannel {
+        /** Below this, handing work to another thread takes longer than the work. */
+        private static final int MIN_PARALLEL_BYTES = 1 << 18;
+
         private final Path file;
         private final WritableByteChannel channel;
         private final MessageDigest digest = Sha256.start();
+        private final ExecutorService digester = Executors.newSingleThreadExecutor();
 
         DigestingChannel(Path file, WritableByteChannel channel) {
             this.file = file;
             this.channel = channel;
         }
 
+        /** Takes all of it; a large piece's digest is taken while the disk takes the piece. */
         @Override
         public int write(ByteBuffer source) throws IOException {
-            ByteBuffer taken = source.duplicate();
-            int count;
+            int count = source.remaining();
+            ByteBuffer same = source.duplicate();
+            if (count < MIN_PARALLEL_BYTES) {
+                digest.update(same);
+                writeAll(source);
+                return count;
+            }
+            CompletableFuture<Void> digested =
+                    CompletableFuture.runAsync(() -> digest.update(same), digester);
             try {
-                count = channel.write(source);
+                writeAll(source);
+            } finally {
+                digested.join();
+            }
+            return count;
+        }
+
+        private void writeAll(ByteBuffer source) throws IOException {
+            try {
+                FileBytes.drain(source, channel);
             } catch (IOException e) {
                 throw new IOException(file + ": cannot be written: " + e.getMessage(), e);
             }
-            digest.update(taken.limit(taken.position() + count));
-            return count;
         }
 
         @Override
@@ -176,9 +195,10 @@ public final class SafetensorsWriter {
             return channel.isOpen();
         }
 
+        /** Ends the digest's thread; the file belongs to the writer. */
         @Override
         public void close() {
-            // The file belongs to the writer.
+            digester.shutdown();
         }
     }
 

@@ -11,7 +11,9 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.nio.ByteBuffer;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.Reader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,11 +25,24 @@ public final class StrictJson {
     /** Deeper than any header or configuration, far from the depth that exhausts the stack. */
     private static final int MAX_DEPTH = 100;
 
+    /** Longer than any name, template or note in these files. */
+    private static final int MAX_TEXT = 4_000_000;
+
+    /** Longer than any tensor's name. */
+    private static final int MAX_NAME = 10_000;
+
     static final JsonFactory FACTORY =
             JsonFactory.builder()
+                    // names are a tensor's, seldom seen twice: a table of them only costs time
+                    .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+                    .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .streamReadConstraints(
-                            StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
+                            StreamReadConstraints.builder()
+                                    .maxNestingDepth(MAX_DEPTH)
+                                    .maxStringLength(MAX_TEXT)
+                                    .maxNameLength(MAX_NAME)
+                                    .build())
                     .build();
 
     private static final ObjectMapper MAPPER =
@@ -39,16 +54,32 @@ public final class StrictJson {
     private StrictJson() {}
 
     /**
-     * Reads a file that exists.
+     * Reads a file of up to 64 MiB, the size of the largest tokenizers twice over.
      *
-     * @throws CheckpointException if the file is not one JSON object
+     * @throws CheckpointException if the file is missing, is too large, or is not one JSON object
      * @throws IOException if the disk fails
      */
     public static ObjectNode read(Path file) throws IOException {
+        return read(file, 64L << 20);
+    }
+
+    /**
+     * As {@link #read(Path)}.
+     *
+     * @param maxBytes a tree takes up to thirty times as much memory
+     */
+    static ObjectNode read(Path file, long maxBytes) throws IOException {
         String where = file.getFileName().toString();
+        FileBytes.requireRegular(file);
+        if (Files.size(file) > maxBytes) {
+            throw new CheckpointException(
+                    where
+                            + (": has " + Files.size(file) + " bytes, the limit is " + maxBytes)
+                            + "; check that this is the right file, or fetch it again");
+        }
         JsonNode node;
-        try {
-            node = MAPPER.readTree(Files.readString(file, StandardCharsets.UTF_8));
+        try (InputStream in = Files.newInputStream(file)) {
+            node = MAPPER.readTree(utf8(in));
         } catch (CharacterCodingException e) {
             throw new CheckpointException(where + ": not UTF-8 text; fetch the file again", e);
         } catch (JsonProcessingException e) {
@@ -89,10 +120,8 @@ public final class StrictJson {
         return MAPPER.createObjectNode();
     }
 
-    /**
-     * @throws CharacterCodingException if the bytes are not UTF-8
-     */
-    static String decode(ByteBuffer bytes) throws CharacterCodingException {
-        return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
+    /** Text that is UTF-8; reading anything else throws {@link CharacterCodingException}. */
+    static Reader utf8(InputStream bytes) {
+        return new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder());
     }
 }

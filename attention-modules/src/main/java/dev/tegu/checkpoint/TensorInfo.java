@@ -6,7 +6,8 @@ import java.util.List;
  * What a file says of one tensor.
  *
  * @param shape dimensions, outermost first; empty for a single number
- * @param offset bytes from the start of the file to the first element
+ * @param offset bytes from the start of the file to the first element; -1 in an archive, where no
+ *     one stretch of the file need be the tensor
  * @param byteLength number of elements times bytes of one
  */
 public record TensorInfo(String name, DType dtype, List<Long> shape, long offset, long byteLength) {

@@ -31,29 +31,14 @@ public record TensorSource(DType dtype, List<Long> shape, Body body) {
 
     /** A tensor of less than 2 GiB, its bytes fetched at once and let go after writing. */
     public static TensorSource of(DType dtype, List<Long> shape, Bytes bytes) {
-        return new TensorSource(dtype, shape, channel -> writeAll(channel, bytes.get()));
+        return new TensorSource(
+                dtype, shape, channel -> FileBytes.drain(bytes.get().duplicate(), channel));
     }
 
     /** A tensor copied as it is from an open file, piece by piece. */
-    public static TensorSource of(SafetensorsFile file, String name) {
+    public static TensorSource of(WeightFile file, String name) {
         TensorInfo info = file.info(name);
-        return new TensorSource(
-                info.dtype(),
-                info.shape(),
-                channel -> {
-                    int piece = 1 << 28;
-                    for (long at = 0; at < info.byteLength(); at += piece) {
-                        int length = (int) Math.min(piece, info.byteLength() - at);
-                        writeAll(channel, file.map(name, at, length));
-                    }
-                });
-    }
-
-    private static void writeAll(WritableByteChannel channel, ByteBuffer bytes) throws IOException {
-        ByteBuffer rest = bytes.duplicate();
-        while (rest.hasRemaining()) {
-            channel.write(rest);
-        }
+        return new TensorSource(info.dtype(), info.shape(), channel -> file.writeTo(name, channel));
     }
 
     /**

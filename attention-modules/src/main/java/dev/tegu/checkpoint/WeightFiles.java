@@ -1,17 +1,16 @@
 package dev.tegu.checkpoint;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tegu.checkpoint.pickle.TorchWeights;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Finds the weight files of a model directory, opens them and checks them against their index. */
@@ -19,6 +18,31 @@ final class WeightFiles {
 
     static final String SINGLE = "model.safetensors";
     static final String INDEX = "model.safetensors.index.json";
+
+    /** The forms that weights come in; of several in one directory the first is read. */
+    private static final List<Form> FORMS =
+            List.of(
+                    new Form(SINGLE, ".safetensors", SafetensorsFile::open),
+                    new Form("pytorch_model.bin", ".bin", TorchWeights::open));
+
+    /**
+     * A form of weights.
+     *
+     * @param single name of the file that holds them all; the index of several adds {@code
+     *     .index.json}
+     * @param extension of every shard
+     */
+    private record Form(String single, String extension, Opener opener) {
+        String index() {
+            return single + ".index.json";
+        }
+    }
+
+    /** Opens one weight file. */
+    @FunctionalInterface
+    private interface Opener {
+        WeightFile open(Path file) throws IOException;
+    }
 
     /** How many faults of one kind a message names before it says how many more there are. */
     private static final int NAMED_FAULTS = 3;
@@ -30,77 +54,84 @@ final class WeightFiles {
      *
      * @return open file of each tensor, by tensor name; the caller closes the files
      */
-    static SortedMap<String, SafetensorsFile> open(Path dir, List<SafetensorsFile> opened)
+    static SortedMap<String, WeightFile> open(Path dir, List<WeightFile> opened)
             throws IOException {
-        SortedMap<String, SafetensorsFile> owners = new TreeMap<>();
-        if (Files.exists(dir.resolve(SINGLE))) {
-            SafetensorsFile file = SafetensorsFile.open(dir.resolve(SINGLE));
-            opened.add(file);
-            file.tensors().keySet().forEach(name -> owners.put(name, file));
-            return owners;
-        }
-        if (!Files.exists(dir.resolve(INDEX))) {
-            throw noWeights(dir);
-        }
-        SortedMap<String, String> index = readIndex(dir.resolve(INDEX));
-        for (String shard : new TreeSet<>(index.values())) {
-            if (!Files.exists(dir.resolve(shard))) {
-                throw new CheckpointException(
-                        dir
-                                + (": shard `" + shard + "` named by " + INDEX + " is missing;")
-                                + " the download may be incomplete: fetch it again");
+        for (Form form : FORMS) {
+            if (isThere(dir.resolve(form.single))) {
+                SortedMap<String, WeightFile> owners = new TreeMap<>();
+                take(dir, form.opener.open(dir.resolve(form.single)), opened, owners);
+                return owners;
             }
-            SafetensorsFile file = SafetensorsFile.open(dir.resolve(shard));
-            opened.add(file);
-            for (String name : file.tensors().keySet()) {
-                SafetensorsFile other = owners.put(name, file);
-                if (other != null) {
-                    throw new CheckpointException(
-                            dir
-                                    + (": tensor `" + name + "` is in two shards, ")
-                                    + (other.path().getFileName() + " and " + shard)
-                                    + "; the directory mixes two checkpoints: fetch it again");
-                }
+            if (isThere(dir.resolve(form.index()))) {
+                return openShards(dir, form, opened);
             }
         }
-        compare(dir, index, owners);
+        throw noWeights(dir);
+    }
+
+    /** Whether there is something of this name; a link to nothing is refused when it is opened. */
+    private static boolean isThere(Path path) throws IOException {
+        return Files.isSymbolicLink(path) || Durable.exists(path);
+    }
+
+    /** Names of the indexes that may stand beside the weights. */
+    static List<String> indexes() {
+        return FORMS.stream().map(Form::index).toList();
+    }
+
+    private static SortedMap<String, WeightFile> openShards(
+            Path dir, Form form, List<WeightFile> opened) throws IOException {
+        SortedMap<String, String> index =
+                ShardIndex.read(dir.resolve(form.index()), form.extension);
+        SortedSet<String> shards = new TreeSet<>(index.values());
+        List<String> missing = new ArrayList<>();
+        for (String shard : shards) {
+            if (!isThere(dir.resolve(shard))) {
+                missing.add("`" + shard + "`");
+            }
+        }
+        if (!missing.isEmpty()) {
+            throw new CheckpointException(
+                    dir
+                            + (": shard " + firstOf(missing) + " named by " + form.index())
+                            + " is missing; the download may be incomplete: fetch it again");
+        }
+        SortedMap<String, WeightFile> owners = new TreeMap<>();
+        for (String shard : shards) {
+            take(dir, form.opener.open(dir.resolve(shard)), opened, owners);
+        }
+        compare(dir, form.index(), index, owners);
         return owners;
     }
 
-    private static SortedMap<String, String> readIndex(Path file) throws IOException {
-        ObjectNode root = StrictJson.read(file);
-        JsonNode weightMap = root.get("weight_map");
-        if (!(weightMap instanceof ObjectNode map) || map.isEmpty()) {
-            throw new CheckpointException(
-                    INDEX + ": no `weight_map` of tensors to files; fetch the index again");
-        }
-        SortedMap<String, String> index = new TreeMap<>();
-        for (Map.Entry<String, JsonNode> entry : map.properties()) {
-            String shard = entry.getValue().asText("");
-            if (!entry.getValue().isTextual() || !isPlainName(shard)) {
+    private static void take(
+            Path dir,
+            WeightFile file,
+            List<WeightFile> opened,
+            SortedMap<String, WeightFile> owners) {
+        opened.add(file);
+        for (String name : file.tensors().keySet()) {
+            WeightFile other = owners.put(name, file);
+            if (other != null) {
                 throw new CheckpointException(
-                        INDEX
-                                + (": tensor `" + entry.getKey() + "`: `" + shard + "` is not the")
-                                + " plain name of a .safetensors file; paths are not followed");
+                        dir
+                                + (": tensor `" + name + "` is in two shards, ")
+                                + (other.path().getFileName() + " and ")
+                                + file.path().getFileName()
+                                + "; the directory mixes two checkpoints: fetch it again");
             }
-            index.put(entry.getKey(), shard);
         }
-        return index;
-    }
-
-    /** Whether the name can only mean a safetensors file in the directory itself. */
-    private static boolean isPlainName(String name) {
-        return name.endsWith(".safetensors")
-                && !name.startsWith(".")
-                && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ');
     }
 
     private static void compare(
-            Path dir, SortedMap<String, String> index, SortedMap<String, SafetensorsFile> owners) {
+            Path dir,
+            String indexName,
+            SortedMap<String, String> index,
+            SortedMap<String, WeightFile> owners) {
         List<String> faults = new ArrayList<>();
         index.forEach(
                 (name, shard) -> {
-                    SafetensorsFile owner = owners.get(name);
+                    WeightFile owner = owners.get(name);
                     if (owner == null) {
                         faults.add("`" + name + "` is in the index and in no shard");
                     } else if (!owner.path().getFileName().toString().equals(shard)) {
@@ -119,7 +150,7 @@ final class WeightFiles {
         if (!faults.isEmpty()) {
             throw new CheckpointException(
                     dir
-                            + (": " + INDEX + " and the shards disagree: " + firstOf(faults))
+                            + (": " + indexName + " and the shards disagree: " + firstOf(faults))
                             + "; the directory mixes two checkpoints: fetch it again");
         }
     }
@@ -131,16 +162,15 @@ final class WeightFiles {
     }
 
     private static CheckpointException noWeights(Path dir) throws IOException {
-        SortedSet<String> found = list(dir);
-        String what = dir + ": no weights: neither " + SINGLE + " nor " + INDEX;
-        if (found.stream().anyMatch(name -> name.startsWith("pytorch_model"))) {
-            return new CheckpointException(
-                    what
-                            + ", only PyTorch pickles; convert them with transformers:"
-                            + " `model.save_pretrained(folder, safe_serialization=True)`");
-        }
+        String names =
+                FORMS.stream()
+                        .flatMap(form -> Stream.of(form.single, form.index()))
+                        .collect(Collectors.joining(", "));
         return new CheckpointException(
-                what + "; found " + describe(found) + "; fetch the weights into this folder");
+                dir
+                        + (": no weights: none of " + names)
+                        + ("; found " + describe(list(dir)))
+                        + "; fetch the weights into this folder");
     }
 
     static SortedSet<String> list(Path dir) throws IOException {

@@ -10,11 +10,9 @@ import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.AttentionSpec;
 import dev.tegu.attention.GateSpec;
 import dev.tegu.attention.LinearAttention;
-import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.TensorInfo;
-import dev.tegu.config.Nearest;
 import dev.tegu.engine.Engines;
 import dev.tegu.engine.MemoryShortage;
 import dev.tegu.engine.OutOfDeviceMemoryException;
@@ -27,7 +25,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.TreeSet;
 
 /** Fills a decoder's tensors from files, start values or random numbers. */
 final class ModelLoader {
@@ -213,43 +210,7 @@ final class ModelLoader {
 
     /** Names and shapes of all tensors, before any is read; every fault in one message. */
     static void check(HuggingFaceDirectory files, ModelConfig config) {
-        List<String> faults = new ArrayList<>();
-        Set<String> expected = new TreeSet<>();
-        // A teacher has none of the new parameters; a student must have them all.
-        boolean untrained = !files.config().has(ModelConfig.LINEAR_ATTENTION);
-        Set<String> unexpected = new TreeSet<>(files.names());
-        for (ModelLayout.Entry entry : new ModelLayout(config).all()) {
-            expected.add(entry.name());
-            unexpected.remove(entry.name());
-            if (files.has(entry.name())) {
-                List<Long> found = files.info(entry.name()).shape();
-                if (!found.equals(entry.shape())) {
-                    faults.add(
-                            "`"
-                                    + entry.name()
-                                    + "`: config.json asks for shape "
-                                    + entry.shape()
-                                    + ", found "
-                                    + found);
-                }
-            } else if (!(untrained && entry.parameter().isPresent())) {
-                faults.add("`" + entry.name() + "`: missing");
-            }
-        }
-        unexpected.remove(config.architecture().lmHead());
-        unexpected.removeIf(name -> name.endsWith("rotary_emb.inv_freq"));
-        for (String name : unexpected) {
-            String near = Nearest.to(name, expected).map(n -> " (nearest: `" + n + "`)").orElse("");
-            faults.add("`" + name + "`: not a tensor of this architecture" + near);
-        }
-        if (!faults.isEmpty()) {
-            int more = faults.size() - 8;
-            throw new CheckpointException(
-                    files.path()
-                            + ": the weights do not fit config.json: "
-                            + String.join("; ", faults.subList(0, Math.min(8, faults.size())))
-                            + (more > 0 ? "; and " + more + " more" : ""));
-        }
+        LayoutCheck.require(files, config);
     }
 
     /** Float32 array of the given values, row-major, in libtorch's memory. */

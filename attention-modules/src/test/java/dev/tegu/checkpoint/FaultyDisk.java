@@ -69,7 +69,7 @@ public final class FaultyDisk {
     }
 
     /** Operations so far. */
-    public long operations() {
+    public synchronized long operations() {
         return operations;
     }
 
@@ -90,7 +90,7 @@ public final class FaultyDisk {
         return path.getFileName().toString().equals(torn);
     }
 
-    void count(String what) throws IOException {
+    synchronized void count(String what) throws IOException {
         if (++operations == failingOperation) {
             throw new IOException("injected failure of " + what);
         }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tegu.checkpoint.pickle.TorchFileWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -99,14 +100,54 @@ class HuggingFaceDirectoryTest {
     }
 
     @Test
+    void picklesAreReadWhereThereIsNothingElse() throws IOException {
+        TorchFileWriter.flat()
+                .put("a", DType.F32, new long[] {2}, 1, 2)
+                .put("b", DType.BF16, new long[] {1}, 3)
+                .write(dir.resolve("pytorch_model.bin"));
+
+        try (HuggingFaceDirectory model = HuggingFaceDirectory.open(dir)) {
+            assertEquals("[a, b]", model.names().toString());
+            assertEquals(2f, model.map("a", 4, 4).getFloat());
+            assertEquals(List.of(dir.resolve("pytorch_model.bin")), model.weightFiles());
+        }
+
+        shard("model.safetensors", "safe");
+        try (HuggingFaceDirectory model = HuggingFaceDirectory.open(dir)) {
+            assertEquals("[safe]", model.names().toString());
+        }
+    }
+
+    @Test
+    void shardedPicklesAreComparedWithTheirIndex() throws IOException {
+        String one = "pytorch_model-00001-of-00002.bin";
+        String two = "pytorch_model-00002-of-00002.bin";
+        Path index = dir.resolve("pytorch_model.bin.index.json");
+        TorchFileWriter.flat().put("a", DType.F32, new long[] {1}, 1).write(dir.resolve(one));
+        TorchFileWriter.flat().put("b", DType.F16, new long[] {1}, 2).write(dir.resolve(two));
+        String map = "{\"weight_map\":{\"a\":\"" + one + "\",\"b\":\"" + two + "\"";
+
+        Files.writeString(index, map + "}}");
+        try (HuggingFaceDirectory model = HuggingFaceDirectory.open(dir)) {
+            assertEquals("[a, b]", model.names().toString());
+            assertEquals(1f, model.map("a").getFloat());
+        }
+
+        Files.writeString(index, map + ",\"c\":\"" + two + "\"}}");
+        assertRefused("pytorch_model.bin.index.json and the shards disagree: `c` is in the index");
+        Files.writeString(index, map + ",\"c\":\"x.safetensors\"}}");
+        assertRefused("is not the plain name of a .bin file");
+    }
+
+    @Test
     void missingDirectoryConfigAndWeightsAreNamed() throws IOException {
         assertTrue(refusal(dir.resolve("absent")).contains("no such folder"));
         assertTrue(refusal(dir.resolve("config.json")).contains("is a file, not a folder"));
         assertRefused(
-                "no weights: neither model.safetensors nor model.safetensors.index.json;"
-                        + " found config.json;");
+                "no weights: none of model.safetensors, model.safetensors.index.json,"
+                        + " pytorch_model.bin, pytorch_model.bin.index.json; found config.json;");
         Files.writeString(dir.resolve("pytorch_model.bin"), "x");
-        assertRefused("only PyTorch pickles; convert them");
+        assertRefused("pytorch_model.bin: not a file of torch.save: ");
         Files.delete(dir.resolve("config.json"));
         assertRefused("no config.json; found pytorch_model.bin;");
     }

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -15,6 +17,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -116,6 +119,29 @@ class SafetensorsFileTest {
             assertThrows(IndexOutOfBoundsException.class, () -> file.map("big", size, 1));
             CheckpointException e = assertThrows(CheckpointException.class, () -> file.map("big"));
             assertTrue(e.getMessage().contains("read it in pieces"), e.getMessage());
+        }
+    }
+
+    /** Mapped pages count as a process's memory until they are unmapped, which may be never. */
+    @Test
+    void copyingATensorMapsNothing() throws IOException {
+        int size = 3 << 20;
+        String header = "{" + tensor("a", "U8", "[" + size + "]", "[0," + size + "]") + "}";
+        BufferPoolMXBean mapped =
+                ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+                        .filter(pool -> pool.getName().equals("mapped"))
+                        .findFirst()
+                        .orElseThrow();
+        Path copy = dir.resolve("copy.safetensors");
+
+        try (SafetensorsFile file = SafetensorsFile.open(file(bytes(header, size)))) {
+            long before = mapped.getCount();
+            SafetensorsWriter.write(copy, Map.of("a", TensorSource.of(file, "a")));
+            assertTrue(mapped.getCount() <= before, mapped.getCount() + " mappings");
+        }
+
+        try (SafetensorsFile written = SafetensorsFile.open(copy)) {
+            assertEquals(size, written.info("a").byteLength());
         }
     }
 

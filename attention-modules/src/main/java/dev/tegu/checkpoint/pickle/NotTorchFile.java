@@ -1,11 +1,12 @@
 package dev.tegu.checkpoint.pickle;
 
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.FileBytes;
 import dev.tegu.checkpoint.FileKind;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 
@@ -45,14 +46,8 @@ final class NotTorchFile {
      * @throws CheckpointException if the file does not begin as a zip archive
      */
     static void refuse(Path path) throws IOException {
-        if (!Files.exists(path)) {
-            throw new CheckpointException(path + ": no such file; check the path");
-        }
-        if (Files.isDirectory(path)) {
-            throw new CheckpointException(path + ": is a folder; give the path of a file");
-        }
         byte[] start;
-        try (InputStream in = Files.newInputStream(path)) {
+        try (InputStream in = Channels.newInputStream(FileBytes.open(path))) {
             start = in.readNBytes(PROBE_BYTES);
         }
         FileKind kind = FileKind.of(start);
@@ -76,7 +71,7 @@ final class NotTorchFile {
             return "is a tar archive, as PyTorch saved before 0.1.10" + SAVE_AGAIN;
         }
         if (kind == FileKind.OTHER && start.length > 8 && start[8] == '{') {
-            return "is a safetensors file; this option reads files of torch.save";
+            return "is a safetensors file; a file of torch.save is read here";
         }
         return kind == FileKind.OTHER
                 ? "does not begin as a zip archive; check that this is the right file"

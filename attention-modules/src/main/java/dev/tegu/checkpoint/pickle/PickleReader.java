@@ -140,6 +140,13 @@ final class PickleReader {
 
     /** A name that is not allowed. */
     CheckpointException refused(String module, String name) {
+        if (module.equals("torch._utils") && name.equals("_rebuild_tensor_v3")) {
+            return new CheckpointException(
+                    where
+                            + ": a tensor is of a type that only newer PyTorch has, such as an"
+                            + " eight-bit float, whose scales are kept elsewhere; use the"
+                            + " unquantized checkpoint (bfloat16, float16 or float32)");
+        }
         return new CheckpointException(
                 where
                         + (": `"

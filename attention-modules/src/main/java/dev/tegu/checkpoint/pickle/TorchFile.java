@@ -30,8 +30,8 @@ import java.util.TreeSet;
  * @see <a href="https://pytorch.org/docs/stable/notes/serialization.html">PyTorch's notes</a>
  */
 public final class TorchFile implements AutoCloseable {
-    /** A hundred times that of the largest models. */
-    private static final long MAX_PICKLE_BYTES = 64L << 20;
+    /** Some 150 bytes a tensor. */
+    private static final long MAX_PICKLE_BYTES = 16L << 20;
 
     /** The newest version that PyTorch has written. */
     private static final int NEWEST_VERSION = 10;
@@ -107,7 +107,7 @@ public final class TorchFile implements AutoCloseable {
         requireVersion(folder);
         long size = archive.size(folder + PICKLE);
         if (size > MAX_PICKLE_BYTES) {
-            throw broken(PICKLE + " has " + size + " bytes, the limit is 64 MiB");
+            throw broken(PICKLE + " has " + size + " bytes, the limit is 16 MiB");
         }
         ByteBuffer pickle = archive.read(folder + PICKLE, 0, Math.toIntExact(size));
         Object root = Unpickler.read(pickle, where(), new TorchTensors(archive, where(), folder));

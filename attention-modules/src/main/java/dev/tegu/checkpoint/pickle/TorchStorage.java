@@ -3,6 +3,7 @@ package dev.tegu.checkpoint.pickle;
 import dev.tegu.checkpoint.DType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 
 /**
  * The bytes that tensors are views of: one entry of the archive.
@@ -17,5 +18,10 @@ record TorchStorage(ZipArchive archive, String where, String entry, DType dtype,
     /** A piece, mapped, read or unpacked. */
     ByteBuffer read(long fromByte, int length) throws IOException {
         return archive.read(entry, fromByte, length);
+    }
+
+    /** Writes a piece, of which little is in memory at a time. */
+    void writeTo(long fromByte, long length, WritableByteChannel target) throws IOException {
+        archive.writeTo(entry, fromByte, length, target);
     }
 }

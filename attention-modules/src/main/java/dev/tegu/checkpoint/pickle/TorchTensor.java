@@ -2,21 +2,20 @@ package dev.tegu.checkpoint.pickle;
 
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
+import dev.tegu.checkpoint.FileBytes;
 import dev.tegu.checkpoint.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A tensor of a {@link TorchFile}: a strided view of a storage, checked to lie within it. Its bytes
  * are read when asked for, row-major and little-endian whatever the strides.
  */
 public final class TorchTensor {
-    /** Bytes of a contiguous tensor that are mapped at once. */
-    private static final int PIECE_BYTES = 1 << 28;
-
     /** Bytes that are gathered before they are written. */
     private static final int GATHER_BYTES = 1 << 20;
 
@@ -78,13 +77,18 @@ public final class TorchTensor {
                             + (": a tensor of shape " + shape + " has " + byteLength)
                             + " bytes, too many to read at once; write it in pieces");
         }
-        int length = Math.toIntExact(byteLength);
+        return bytes(0, Math.toIntExact(byteLength));
+    }
+
+    /** A piece of whole elements, as {@link #bytes()}. */
+    ByteBuffer bytes(long fromByte, int length) throws IOException {
+        Objects.checkFromIndexSize(fromByte, (long) length, byteLength);
         if (isContiguous()) {
-            return storage.read(offset * itemBytes(), length);
+            return storage.read(offset * itemBytes() + fromByte, length);
         }
-        ByteBuffer all = ByteBuffer.allocateDirect(length).order(ByteOrder.LITTLE_ENDIAN);
-        gather(all, null);
-        return all.flip();
+        ByteBuffer piece = ByteBuffer.allocateDirect(length).order(ByteOrder.LITTLE_ENDIAN);
+        gather(fromByte / itemBytes(), length / itemBytes(), piece, null);
+        return piece.flip();
     }
 
     private int itemBytes() {
@@ -103,24 +107,26 @@ public final class TorchTensor {
         return true;
     }
 
-    private void writeTo(WritableByteChannel channel) throws IOException {
-        if (!isContiguous()) {
-            int room = (int) Math.min(GATHER_BYTES, byteLength);
-            gather(ByteBuffer.allocate(room).order(ByteOrder.LITTLE_ENDIAN), channel);
+    /** Writes all bytes, of which little is in memory at a time. */
+    void writeTo(WritableByteChannel channel) throws IOException {
+        if (isContiguous()) {
+            storage.writeTo(offset * itemBytes(), byteLength, channel);
             return;
         }
-        for (long at = 0; at < byteLength; at += PIECE_BYTES) {
-            int length = (int) Math.min(PIECE_BYTES, byteLength - at);
-            drain(storage.read(offset * itemBytes() + at, length), channel);
-        }
+        int room = (int) Math.min(GATHER_BYTES, byteLength);
+        ByteBuffer buffer = ByteBuffer.allocate(room).order(ByteOrder.LITTLE_ENDIAN);
+        gather(0, byteLength / itemBytes(), buffer, channel);
     }
 
     /**
-     * Walks through the elements in row-major order.
+     * Walks through elements in row-major order.
      *
+     * @param first number of the first
+     * @param count how many
      * @param channel takes the buffer whenever it is full; null: the buffer takes all
      */
-    private void gather(ByteBuffer buffer, WritableByteChannel channel) throws IOException {
+    private void gather(long first, long count, ByteBuffer buffer, WritableByteChannel channel)
+            throws IOException {
         long last = 0;
         for (int i = 0; i < shape.size(); i++) {
             last += (shape.get(i) - 1) * strides.get(i);
@@ -136,10 +142,16 @@ public final class TorchTensor {
         ByteBuffer span = storage.read(offset * itemBytes(), Math.toIntExact(spanBytes));
         long[] index = new long[shape.size()];
         long at = 0;
-        for (long left = byteLength / itemBytes(); left > 0; left--) {
+        long rest = first;
+        for (int d = index.length - 1; d >= 0; d--) {
+            index[d] = rest % shape.get(d);
+            rest /= shape.get(d);
+            at += index[d] * strides.get(d);
+        }
+        for (long left = count; left > 0; left--) {
             copy(span, Math.toIntExact(at * itemBytes()), buffer);
             if (!buffer.hasRemaining() && channel != null) {
-                drain(buffer.flip(), channel);
+                FileBytes.drain(buffer.flip(), channel);
                 buffer.clear();
             }
             for (int d = index.length - 1; d >= 0; d--) {
@@ -152,7 +164,7 @@ public final class TorchTensor {
             }
         }
         if (channel != null) {
-            drain(buffer.flip(), channel);
+            FileBytes.drain(buffer.flip(), channel);
         }
     }
 
@@ -162,12 +174,6 @@ public final class TorchTensor {
             case 2 -> out.putShort(span.getShort(at));
             case 4 -> out.putInt(span.getInt(at));
             default -> out.putLong(span.getLong(at));
-        }
-    }
-
-    private static void drain(ByteBuffer bytes, WritableByteChannel channel) throws IOException {
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
         }
     }
 }

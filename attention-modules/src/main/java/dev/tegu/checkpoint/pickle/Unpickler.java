@@ -24,8 +24,8 @@ import java.util.Map;
  * @see <a href="https://github.com/python/cpython/blob/main/Lib/pickletools.py">the opcodes</a>
  */
 final class Unpickler {
-    /** A tensor takes some 45 operations: enough for 90,000 tensors. */
-    static final int MAX_OPERATIONS = 4_000_000;
+    /** A tensor takes some 45 operations: enough for 22,000 tensors in one file. */
+    static final int MAX_OPERATIONS = 1_000_000;
 
     private static final Object MARK = new Object();
 

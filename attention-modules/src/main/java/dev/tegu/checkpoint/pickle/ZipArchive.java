@@ -1,12 +1,13 @@
 package dev.tegu.checkpoint.pickle;
 
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.checkpoint.FileBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
@@ -41,7 +42,7 @@ final class ZipArchive implements AutoCloseable {
      */
     static ZipArchive open(Path path) throws IOException {
         String where = path.getFileName().toString();
-        FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+        FileChannel channel = FileBytes.open(path);
         try {
             return new ZipArchive(where, channel, ZipDirectory.read(channel, where));
         } catch (IOException | RuntimeException e) {
@@ -73,11 +74,12 @@ final class ZipArchive implements AutoCloseable {
             return ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
         }
         long start = dataStart(entry);
-        ByteBuffer bytes =
-                entry.isDeflated()
-                        ? inflate(entry, start, from, length)
-                        : stored(entry, start + from, length);
-        return bytes.order(ByteOrder.LITTLE_ENDIAN);
+        if (!entry.isDeflated()) {
+            return stored(start + from, length).order(ByteOrder.LITTLE_ENDIAN);
+        }
+        ByteBuffer bytes = ByteBuffer.allocateDirect(length);
+        inflate(entry, start, from, length, new BufferChannel(bytes));
+        return bytes.flip().order(ByteOrder.LITTLE_ENDIAN);
     }
 
     /** The local header repeats the name, and may pad the data: only it says where they begin. */
@@ -99,29 +101,48 @@ final class ZipArchive implements AutoCloseable {
         return start;
     }
 
-    private ByteBuffer stored(ZipDirectory.Entry entry, long from, int length) throws IOException {
+    /**
+     * Writes a piece of an entry that exists, one small piece of it in memory at a time.
+     *
+     * @throws CheckpointException if the entry is damaged
+     */
+    void writeTo(String name, long from, long length, WritableByteChannel target)
+            throws IOException {
+        ZipDirectory.Entry entry = Objects.requireNonNull(entries.get(name), name);
+        Objects.checkFromIndexSize(from, length, entry.bytes());
+        long start = dataStart(entry);
+        if (entry.isDeflated()) {
+            inflate(entry, start, from, length, target);
+        } else {
+            FileBytes.copy(channel, where, start + from, length, target);
+        }
+    }
+
+    private ByteBuffer stored(long from, int length) throws IOException {
         if (length >= MIN_MAPPED_BYTES) {
-            return channel.map(FileChannel.MapMode.READ_ONLY, from, length);
+            return FileBytes.map(channel, where, from, length);
         }
         ByteBuffer bytes = ByteBuffer.allocateDirect(length);
-        while (bytes.hasRemaining()) {
-            if (channel.read(bytes, from + bytes.position()) < 0) {
-                throw broken(entry, "ends early");
-            }
-        }
+        FileBytes.read(channel, where, from, bytes);
         return bytes.flip();
     }
 
-    private ByteBuffer inflate(ZipDirectory.Entry entry, long start, long from, int length)
+    /** Unpacks from the beginning, and lets go what stands before the piece. */
+    private void inflate(
+            ZipDirectory.Entry entry,
+            long start,
+            long from,
+            long length,
+            WritableByteChannel target)
             throws IOException {
-        ByteBuffer out = ByteBuffer.allocateDirect(length);
-        ByteBuffer skipped = ByteBuffer.allocate(INFLATE_BYTES);
+        ByteBuffer out = ByteBuffer.allocate(INFLATE_BYTES);
         ByteBuffer in = ByteBuffer.allocate(INFLATE_BYTES);
         Inflater inflater = new Inflater(true);
         try {
             long read = 0;
             long toSkip = from;
-            while (out.hasRemaining()) {
+            long left = length;
+            while (left > 0) {
                 if (inflater.needsInput() && read < entry.storedBytes()) {
                     in.clear().limit((int) Math.min(INFLATE_BYTES, entry.storedBytes() - read));
                     int count = channel.read(in, start + read);
@@ -131,9 +152,14 @@ final class ZipArchive implements AutoCloseable {
                     read += count;
                     inflater.setInput(in.flip());
                 }
-                skipped.clear().limit((int) Math.min(INFLATE_BYTES, toSkip));
-                int got = inflater.inflate(toSkip > 0 ? skipped : out);
-                toSkip -= toSkip > 0 ? got : 0;
+                out.clear().limit((int) Math.min(INFLATE_BYTES, toSkip > 0 ? toSkip : left));
+                int got = inflater.inflate(out);
+                if (toSkip > 0) {
+                    toSkip -= got;
+                } else {
+                    left -= got;
+                    FileBytes.drain(out.flip(), target);
+                }
                 boolean isOver = inflater.finished() || read >= entry.storedBytes();
                 if (got == 0 && (isOver && inflater.needsInput() || inflater.finished())) {
                     throw broken(entry, "unpacks to fewer than " + entry.bytes() + " bytes");
@@ -147,7 +173,26 @@ final class ZipArchive implements AutoCloseable {
         } finally {
             inflater.end();
         }
-        return out.flip();
+    }
+
+    /** Takes what is written into a buffer. */
+    private record BufferChannel(ByteBuffer target) implements WritableByteChannel {
+        @Override
+        public int write(ByteBuffer source) {
+            int count = source.remaining();
+            target.put(source);
+            return count;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return true;
+        }
+
+        @Override
+        public void close() {
+            // There is nothing to close.
+        }
     }
 
     private CheckpointException broken(ZipDirectory.Entry entry, String what) {

@@ -23,8 +23,8 @@ import java.util.TreeMap;
  *     4.3.12 to 4.3.16 and 4.5.3</a>
  */
 final class ZipDirectory {
-    /** Far above the directory of the largest models: 100 bytes an entry. */
-    private static final long MAX_DIRECTORY_BYTES = 64L << 20;
+    /** Some 100 bytes an entry, one entry a tensor. */
+    private static final long MAX_DIRECTORY_BYTES = 8L << 20;
 
     /** Deflate cannot shrink further than 1032 to 1: two bits for 258 bytes. */
     private static final long MAX_RATIO = 1032;
@@ -82,7 +82,7 @@ final class ZipDirectory {
     private SortedMap<String, Entry> read() throws IOException {
         Extent extent = extent();
         if (extent.length > MAX_DIRECTORY_BYTES) {
-            throw broken("its directory has " + extent.length + " bytes, the limit is 64 MiB");
+            throw broken("its directory has " + extent.length + " bytes, the limit is 8 MiB");
         }
         ByteBuffer in = bytes(extent.start, Math.toIntExact(extent.length));
         SortedMap<String, Entry> entries = new TreeMap<>();

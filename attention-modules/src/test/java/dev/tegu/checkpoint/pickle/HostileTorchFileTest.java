@@ -148,7 +148,7 @@ final class HostileTorchFileTest {
 
     static Stream<Arguments> brokenPickles() {
         long[] row = {6};
-        byte[] deep = new byte[3_000_000];
+        byte[] deep = new byte[900_000];
         Arrays.fill(deep, (byte) ']');
         byte[] marks = new byte[8_000_000];
         Arrays.fill(marks, (byte) '(');
@@ -189,7 +189,7 @@ final class HostileTorchFileTest {
                         pickle().op(0x95, 0, 0, 0, 0, 0, 0, 0, 0x40).end(),
                         "a frame of"),
                 arguments("lists without end", deep, "its end comes too early"),
-                arguments("more operations than any model", marks, "more than 4000000"),
+                arguments("more operations than any model", marks, "more than 1000000"),
                 arguments(
                         "a call of a dict",
                         pickle().op('}', ')', 'R').end(),
@@ -362,7 +362,7 @@ final class HostileTorchFileTest {
             file.write(end);
         }
 
-        assertTrue(refusal(path).contains("the limit is 64 MiB"));
+        assertTrue(refusal(path).contains("the limit is 8 MiB"));
     }
 
     static Stream<Arguments> otherFiles() {

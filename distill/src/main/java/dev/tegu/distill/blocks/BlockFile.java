@@ -11,6 +11,7 @@ import dev.tegu.checkpoint.Sha256;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.checkpoint.TensorSource;
+import dev.tegu.checkpoint.WeightFile;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.ConfigNode;
@@ -221,8 +222,7 @@ final class BlockFile implements AutoCloseable {
         return Sha256.text(digest);
     }
 
-    private static void add(MessageDigest digest, SafetensorsFile file, String name)
-            throws IOException {
+    private static void add(MessageDigest digest, WeightFile file, String name) throws IOException {
         TensorInfo info = file.info(name);
         addDescription(digest, name, info.dtype(), info.shape());
         for (long at = 0; at < info.byteLength(); at += PIECE) {
