@@ -1,6 +1,7 @@
 package dev.tegu.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -170,6 +171,33 @@ final class RunCommandTest {
         assertEquals(adapters + "\n", export.out());
         assertTrue(Files.exists(adapters.resolve("adapter_model.safetensors")));
         assertEquals(0, Invocation.of("verify", adapters.toString()).exitCode());
+    }
+
+    @Test
+    void anExportAfterTheRunShowsWhatTheRunMeasured() throws IOException {
+        Path base = dir.resolve("base");
+
+        Invocation export =
+                Invocation.of(
+                        "export",
+                        output.resolve("student").toString(),
+                        "--format=base",
+                        "--dtype=bfloat16",
+                        "--output=" + base);
+
+        assertEquals(0, export.exitCode(), export.err());
+        String card = Files.readString(base.resolve("README.md"));
+        assertTrue(card.contains("| perplexity | token_perplexity | "), card);
+        assertTrue(card.contains(" ± "), card);
+        assertTrue(card.contains("\nlora_finetune:\n"), card);
+        assertTrue(card.contains("It needs its adapters"), card);
+        assertTrue(card.contains("--format base --dtype bfloat16\n"), card);
+        String early = Files.readString(output.resolve("export/README.md"));
+        assertFalse(early.contains("token_perplexity"), early);
+        assertTrue(early.contains("Its adapters are part of the weights."), early);
+        assertTrue(Files.exists(output.resolve("export/modeling_tegu.py")));
+        assertEquals(0, Invocation.of("verify", base.toString()).exitCode());
+        assertEquals(0, Invocation.of("inspect", base.toString()).exitCode());
     }
 
     @Test

@@ -369,7 +369,8 @@ class TeguAttention(nn.Module):
             is_step = cache is not None and cache.tokens > 0 and count == 1
             length = where["position"][:, -1] + where["real"][:, -1]
             span = self.spans(where["position"], length, is_step)
-            twice = self.anchor == "reference" and not is_step and length <= self.window
+            # the fault of LoLCATs' released code that `reference` keeps: short texts count twice
+            twice = (length <= self.window) & (not is_step)
             state = cache.tensors if cache is not None and cache.tokens > 0 else self.empty_state(x)
             outputs = []
             for start in range(0, count, self.chunk_size):
@@ -596,15 +597,15 @@ class TeguPreTrainedModel(PreTrainedModel):
     config_class = TeguConfig
     base_model_prefix = "model"
     _no_split_modules = ["TeguDecoderLayer"]
-    # the new parameters, in every type of the weights
+    # the new parameters stay float32 in every type of the weights; `mlp.gate_proj` is none of them
     _keep_in_fp32_modules_strict = [
-        "feature_map_q",
-        "feature_map_k",
-        "gate",
-        "window_factor",
-        "sinks",
-        "alpha",
-        "output_norm",
+        "self_attn.feature_map_q",
+        "self_attn.feature_map_k",
+        "self_attn.gate",
+        "self_attn.window_factor",
+        "self_attn.sinks",
+        "self_attn.alpha",
+        "self_attn.output_norm",
     ]
 
 
