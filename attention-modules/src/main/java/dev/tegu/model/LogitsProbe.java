@@ -1,6 +1,5 @@
 package dev.tegu.model;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -18,7 +17,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -34,18 +32,16 @@ public final class LogitsProbe {
     private LogitsProbe() {}
 
     /**
+     * @param model with its adapters, if it has any
      * @param ids safetensors file with {@code input_ids}
      * @param output safetensors file to write, replaced whole if it exists
-     * @param type of the weights in memory, and so of the hidden states before they are written
-     * @throws CheckpointException if the model or {@code ids} is not right
+     * @throws CheckpointException if {@code ids} is not right
      */
-    public static void run(Path model, Path ids, Path output, Device device, MemoryType type)
-            throws IOException {
-        try (DecoderModel decoder = DecoderModel.load(model, device, Set.of(), type);
-                TorchScript casts =
+    public static void run(DecoderModel model, Path ids, Path output) throws IOException {
+        try (TorchScript casts =
                         TorchScript.load(LogitsProbe.class, "casts.py", Map.of("dtype", 6L));
-                NDManager scope = decoder.manager().newSubManager()) {
-            SafetensorsWriter.replace(output, run(decoder, read(ids, decoder, scope), casts));
+                NDManager scope = model.manager().newSubManager()) {
+            SafetensorsWriter.replace(output, run(model, read(ids, model, scope), casts));
         }
     }
 

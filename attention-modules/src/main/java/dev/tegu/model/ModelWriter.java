@@ -35,6 +35,7 @@ import java.util.function.Consumer;
  */
 public final class ModelWriter {
     private static final String CONFIG = "config.json";
+    private static final String AUTO_MAP = "auto_map";
     private static final String GENERATION_CONFIG = "generation_config.json";
 
     private final ObjectNode config;
@@ -96,6 +97,10 @@ public final class ModelWriter {
         ModelLoader.check(source, writer.model);
         writer.takeFiles(source);
         boolean isOurs = source.config().has(ModelConfig.LINEAR_ATTENTION);
+        if (isOurs) {
+            // The Python files that it names are an export's, and stay there.
+            writer.config.remove(AUTO_MAP);
+        }
         if (isOurs && Files.exists(source.path().resolve(Manifest.FILE_NAME))) {
             writer.properties.putAll(Manifest.read(source.path()).properties());
         }
@@ -242,6 +247,18 @@ public final class ModelWriter {
         return this;
     }
 
+    /**
+     * Names the Python classes with which transformers loads the directory; their files are the
+     * caller's to add.
+     *
+     * @param classes {@code FILE.CLASS} by the class of transformers that asks
+     */
+    public ModelWriter autoMap(Map<String, String> classes) {
+        ObjectNode map = config.putObject(AUTO_MAP);
+        new TreeMap<>(classes).forEach(map::put);
+        return this;
+    }
+
     /** Sets how many bytes of tensors go into one file; 5 GB otherwise, as transformers does. */
     public ModelWriter maxShardBytes(long bytes) {
         this.maxShardBytes = bytes;
@@ -251,6 +268,11 @@ public final class ModelWriter {
     /** What is written, as the decoder reads it. */
     public ModelConfig model() {
         return model;
+    }
+
+    /** A copy of the config.json that is written. */
+    public ObjectNode config() {
+        return config.deepCopy();
     }
 
     /**

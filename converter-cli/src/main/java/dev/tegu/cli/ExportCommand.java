@@ -15,7 +15,9 @@ import picocli.CommandLine.Option;
 @Command(
         name = "export",
         header = "Write a student to give away, its adapters merged, or the adapters alone.",
-        description = "%nThe student itself is not changed.",
+        description =
+                "%nThe student itself is not changed. transformers loads what hf and base write, PEFT"
+                        + " loads the adapters of peft onto what base writes (docs/export.md).",
         footer = {
             "  scripts/tegu export runs/demo/student --output exports/demo --dtype bfloat16",
             "  scripts/tegu export runs/demo/student --output exports/adapter --format peft"
@@ -35,8 +37,8 @@ final class ExportCommand extends TeguCommand {
                 names = "--format",
                 paramLabel = "NAME",
                 description =
-                        "hf, a model directory with the adapters merged (the default), or peft, the"
-                                + " adapters alone.")
+                        "hf, a model directory with the adapters merged (the default); base, the same"
+                                + " without the adapters; or peft, the adapters alone.")
         private ExportSettings.Format format = ExportSettings.Format.HF;
 
         @Option(
@@ -71,6 +73,7 @@ final class ExportCommand extends TeguCommand {
             throws IOException {
         switch (format) {
             case HF -> StudentExport.huggingFace(student, dtype.map(ExportCommand::type), output);
+            case BASE -> StudentExport.base(student, dtype.map(ExportCommand::type), output);
             case PEFT -> StudentExport.peft(student, output);
         }
     }

@@ -1,10 +1,13 @@
 package dev.tegu.cli;
 
 import ai.djl.Device;
+import dev.tegu.lora.AdaptedModels;
+import dev.tegu.model.DecoderModel;
 import dev.tegu.model.LogitsProbe;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.Set;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -55,7 +58,10 @@ final class ProbeLogitsCommand extends TeguCommand {
     public void run() {
         try {
             Device place = device.device();
-            LogitsProbe.run(input.model, input.ids, output.file, place, device.type(place));
+            try (DecoderModel model =
+                    AdaptedModels.load(input.model, place, Set.of(), device.type(place))) {
+                LogitsProbe.run(model, input.ids, output.file);
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -1,14 +1,24 @@
 package dev.tegu.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.tegu.checkpoint.DType;
+import dev.tegu.checkpoint.SafetensorsFile;
+import dev.tegu.checkpoint.SafetensorsWriter;
+import dev.tegu.checkpoint.TensorSource;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -170,6 +180,70 @@ final class RunCommandTest {
         assertEquals(adapters + "\n", export.out());
         assertTrue(Files.exists(adapters.resolve("adapter_model.safetensors")));
         assertEquals(0, Invocation.of("verify", adapters.toString()).exitCode());
+    }
+
+    @Test
+    void anExportAfterTheRunShowsWhatTheRunMeasured() throws IOException {
+        Path base = dir.resolve("base");
+
+        Invocation export =
+                Invocation.of(
+                        "export",
+                        output.resolve("student").toString(),
+                        "--format=base",
+                        "--dtype=bfloat16",
+                        "--output=" + base);
+
+        assertEquals(0, export.exitCode(), export.err());
+        String card = Files.readString(base.resolve("README.md"));
+        assertTrue(card.contains("| perplexity | token_perplexity | "), card);
+        assertTrue(card.contains(" ± "), card);
+        assertTrue(card.contains("\nlora_finetune:\n"), card);
+        assertTrue(card.contains("It needs its adapters"), card);
+        assertTrue(card.contains("--format base --dtype bfloat16\n"), card);
+        String early = Files.readString(output.resolve("export/README.md"));
+        assertFalse(early.contains("token_perplexity"), early);
+        assertTrue(early.contains("Its adapters are part of the weights."), early);
+        assertTrue(Files.exists(output.resolve("export/modeling_tegu.py")));
+        assertEquals(0, Invocation.of("verify", base.toString()).exitCode());
+        assertEquals(0, Invocation.of("inspect", base.toString()).exitCode());
+    }
+
+    @Test
+    void logitsOfAStudentAreThoseOfItsAdaptersToo() throws IOException {
+        Path ids = dir.resolve("ids.safetensors");
+        ByteBuffer numbers = ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN);
+        for (int i = 0; i < 8; i++) {
+            numbers.putLong(3 * i + 2);
+        }
+        SafetensorsWriter.write(
+                ids,
+                Map.of(
+                        "input_ids",
+                        TensorSource.of(DType.I64, List.of(1L, 8L), () -> numbers.flip())));
+        Path base = dir.resolve("without");
+        Invocation.of(
+                "export", output + "/student", "--format=base", "--output=" + base.toString());
+
+        float[] student = logits(output.resolve("student"), ids);
+
+        assertArrayEquals(logits(output.resolve("export"), ids), student, 1e-4f);
+        assertFalse(Arrays.equals(logits(base, ids), student));
+    }
+
+    private float[] logits(Path model, Path ids) throws IOException {
+        Path file = dir.resolve(model.getFileName() + ".safetensors");
+        Invocation probe =
+                Invocation.of(
+                        "probe", "logits", model.toString(), "--ids=" + ids, "--output=" + file);
+        assertEquals(0, probe.exitCode(), probe.err());
+        try (SafetensorsFile written = SafetensorsFile.open(file)) {
+            FloatBuffer buffer =
+                    written.map("logits").order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+            float[] values = new float[buffer.remaining()];
+            buffer.get(values);
+            return values;
+        }
     }
 
     @Test

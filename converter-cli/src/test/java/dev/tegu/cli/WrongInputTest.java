@@ -140,6 +140,10 @@ final class WrongInputTest {
         replaceInConfig("format: hf", "format: peft");
 
         refused(3, "export.format: `peft` exports adapters", run());
+
+        replaceInConfig("format: peft", "format: base");
+
+        refused(3, "export.format: `base` leaves out the adapters", run());
     }
 
     @Test

@@ -21,7 +21,8 @@ public final class StudentExport {
 
     /**
      * A model directory without adapters: each adapter is added to its weight in float32, and the
-     * sum rounded once. Time O(weights), memory one block of one weight and its adapter.
+     * sum rounded once. transformers loads a student's; a README.md says what it is. Time
+     * O(weights), memory one block of one weight and its adapter.
      *
      * @param student folder of a student, with or without adapters
      * @param dtype type of the weights, F32, BF16 or F16; absent: the one each has. New parameters
@@ -36,6 +37,7 @@ public final class StudentExport {
             ModelWriter writer = ModelWriter.copyOf(files);
             dtype.ifPresent(writer::cast);
             if (!PeftDirectory.isIn(student)) {
+                describe(writer, student, "", "hf", dtype);
                 writer.write(output);
                 return;
             }
@@ -44,8 +46,53 @@ public final class StudentExport {
                     writer.change(
                             target.weight(), (rows, from) -> merged(rows, from, adapters, target));
                 }
+                describe(writer, student, "Its adapters are part of the weights.", "hf", dtype);
                 writer.write(output);
             }
+        }
+    }
+
+    /**
+     * The same without the adapters: the model onto which PEFT loads what {@link #peft} writes.
+     *
+     * @throws CheckpointException as for {@link #huggingFace}, or if there are no adapters to leave
+     *     out
+     */
+    public static void base(Path student, Optional<DType> dtype, Path output) throws IOException {
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(student)) {
+            ModelWriter writer = ModelWriter.copyOf(files);
+            requireAdapters(student);
+            dtype.ifPresent(writer::cast);
+            String without = "It needs its adapters, which PEFT loads from a folder of their own.";
+            describe(writer, student, without, "base", dtype);
+            writer.write(output);
+        }
+    }
+
+    /** What a student's export has beside weights and tokenizer; a teacher's has nothing more. */
+    private static void describe(
+            ModelWriter writer, Path student, String adapters, String format, Optional<DType> dtype)
+            throws IOException {
+        if (writer.model().linearAttention().isEmpty()) {
+            return;
+        }
+        String command = "scripts/tegu export STUDENT --output DIR --format " + format;
+        if (dtype.isPresent()) {
+            command += " --dtype " + ModelCard.dtype(writer.config());
+        }
+        if (TransformersFiles.compute(writer.model())) {
+            TransformersFiles.addTo(writer);
+        }
+        String card = ModelCard.of(student, writer.config(), writer.model(), adapters, command);
+        writer.extra(directory -> Files.writeString(directory.path(ModelCard.FILE_NAME), card));
+    }
+
+    private static void requireAdapters(Path student) {
+        if (!PeftDirectory.isIn(student)) {
+            throw new CheckpointException(
+                    student
+                            + ": no adapters to export; train with `lora_finetune` first, or"
+                            + " export the whole model with `--format hf`");
         }
     }
 
@@ -70,12 +117,7 @@ public final class StudentExport {
         Path config = student.resolve("config.json");
         ModelConfig model =
                 ModelConfig.parse(HuggingFaceDirectory.readConfig(student), config.toString());
-        if (!PeftDirectory.isIn(student)) {
-            throw new CheckpointException(
-                    student
-                            + ": no adapters to export; train with `lora_finetune` first, or"
-                            + " export the whole model with `--format hf`");
-        }
+        requireAdapters(student);
         try (PeftDirectory adapters = PeftDirectory.open(student, model);
                 StagedDirectory directory = StagedDirectory.create(output)) {
             directory.copy(student.resolve(PeftDirectory.WEIGHTS), PeftDirectory.WEIGHTS);

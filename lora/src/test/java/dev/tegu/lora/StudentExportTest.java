@@ -249,12 +249,145 @@ class StudentExportTest {
     }
 
     @Test
-    void studentWithoutAdaptersExportsAsItIs() throws IOException {
+    void studentWithoutAdaptersKeepsItsBytes() throws IOException {
         Path student = Students.untrained(dir, false, DType.F32);
+        Path output = dir.resolve("export");
 
-        StudentExport.huggingFace(student, Optional.empty(), dir.resolve("export"));
+        StudentExport.huggingFace(student, Optional.empty(), output);
 
-        assertEquals(Manifest.read(student), Manifest.read(dir.resolve("export")));
+        List<String> more = new ArrayList<>(TransformersFiles.NAMES);
+        more.add("README.md");
+        List<Manifest.FileEntry> kept = new ArrayList<>(Manifest.read(output).files());
+        kept.removeIf(file -> more.remove(file.name()) || file.name().equals("config.json"));
+        assertEquals(List.of(), more);
+        List<Manifest.FileEntry> expected = new ArrayList<>(Manifest.read(student).files());
+        expected.removeIf(file -> file.name().equals("config.json"));
+        assertEquals(expected, kept);
+        assertEquals(Manifest.read(student).properties(), Manifest.read(output).properties());
+        ObjectNode config = StrictJson.read(output.resolve("config.json"));
+        assertEquals(
+                "modeling_tegu.TeguForCausalLM",
+                config.path("auto_map").path("AutoModelForCausalLM").asText());
+        assertEquals(
+                "configuration_tegu.TeguConfig",
+                config.path("auto_map").path("AutoConfig").asText());
+        config.remove("auto_map");
+        assertEquals(StrictJson.read(student.resolve("config.json")), config);
+    }
+
+    @Test
+    void theSameStudentGivesTheSameBytesAnywhere() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Students.trained(dir, student, Students.TWO);
+        Path moved = Files.createDirectory(dir.resolve("elsewhere")).resolve("trained");
+        Path first = dir.resolve("first");
+        StudentExport.huggingFace(dir.resolve("trained"), Optional.of(DType.BF16), first);
+
+        Files.move(dir.resolve("trained"), moved);
+        Path second = dir.resolve("second");
+        StudentExport.huggingFace(moved, Optional.of(DType.BF16), second);
+
+        assertEquals(Manifest.read(first), Manifest.read(second));
+    }
+
+    @Test
+    void anExportIsAStudentAgainButForItsPythonFiles() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Path output = dir.resolve("export");
+        StudentExport.huggingFace(student, Optional.empty(), output);
+        assertArrayEquals(Students.logits(student), Students.logits(output));
+
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(output)) {
+            ModelWriter.copyOf(files).write(dir.resolve("copy"));
+        }
+
+        assertEquals(Manifest.read(student), Manifest.read(dir.resolve("copy")));
+    }
+
+    @Test
+    void theCardHasSettingsFiguresAndDigests() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Files.writeString(
+                dir.resolve("config.effective.yaml"),
+                """
+                teacher: /home/somebody/llama
+                seed: 7  # a.yaml:3:7
+                output: /home/somebody/a
+                attention_transfer: {tokens: 1000}
+                """);
+        Files.createDirectory(dir.resolve("eval"));
+        Files.writeString(
+                dir.resolve("eval/student.json"),
+                """
+                {"results": {"recall": {"alias": "recall", "acc,none": 0.5,
+                 "acc_stderr,none": 0.0714, "n,none": "Infinity", "n_stderr,none": "N/A"}}}
+                """);
+        Files.writeString(
+                dir.resolve("eval/teacher.json"),
+                """
+                {"results": {"recall": {"acc,none": 1.0, "acc_stderr,none": 0.0}}}
+                """);
+
+        StudentExport.huggingFace(student, Optional.of(DType.BF16), dir.resolve("export"));
+
+        String card = Files.readString(dir.resolve("export/README.md"));
+        assertTrue(card.startsWith("---\nlibrary_name: transformers\n"), card);
+        assertTrue(card.contains("| recall | acc | 1.0000 ± 0.0000 | 0.5000 ± 0.0714 |"), card);
+        assertTrue(card.contains("| recall | n |  | Infinity |"), card);
+        assertTrue(card.contains("\nseed: 7\n"), card);
+        assertTrue(card.contains("tokens: 1000"), card);
+        assertTrue(card.contains("\nlinear_scope: all\n"), card);
+        assertTrue(card.contains("--format hf --dtype bfloat16\n"), card);
+        assertTrue(card.contains("| bfloat16 |"), card);
+        assertFalse(card.contains("somebody"), card);
+        for (Manifest.FileEntry file : Manifest.read(student).files()) {
+            assertTrue(card.contains("| " + file.sha256() + " |"), file.name());
+        }
+        assertFalse(card.contains("adapters"), card);
+    }
+
+    @Test
+    void aTeacherIsExportedWithoutPythonFiles() throws IOException {
+        Path teacher = TinyModels.teacher(dir.resolve("teacher"), false, DType.F32);
+
+        StudentExport.huggingFace(teacher, Optional.empty(), dir.resolve("export"));
+
+        assertFalse(Files.exists(dir.resolve("export/modeling_tegu.py")));
+        assertFalse(Files.exists(dir.resolve("export/README.md")));
+    }
+
+    @Test
+    void theBaseIsTheStudentWithoutItsAdapters() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        float[] expected = Students.trained(dir, student, Students.TWO);
+        Path trained = dir.resolve("trained");
+        Path output = dir.resolve("base");
+        CheckpointException none =
+                assertThrows(
+                        CheckpointException.class,
+                        () -> StudentExport.base(student, Optional.empty(), output));
+        assertTrue(none.getMessage().contains("no adapters to export"), none.getMessage());
+
+        StudentExport.base(trained, Optional.empty(), output);
+        StudentExport.peft(trained, dir.resolve("adapters"));
+
+        assertTrue(Files.exists(output.resolve("modeling_tegu.py")));
+        String card = Files.readString(output.resolve("README.md"));
+        assertTrue(card.contains("It needs its adapters"), card);
+        assertTrue(card.contains("--format base\n"), card);
+        try (HuggingFaceDirectory before = HuggingFaceDirectory.open(trained);
+                HuggingFaceDirectory after = HuggingFaceDirectory.open(output)) {
+            assertEquals(before.names(), after.names());
+            for (String name : before.names()) {
+                assertEquals(before.map(name), after.map(name), name);
+            }
+        }
+        assertFalse(Files.exists(output.resolve("adapter_config.json")));
+        // With the adapters beside it again it is the student.
+        for (String name : List.of("adapter_config.json", "adapter_model.safetensors")) {
+            Files.copy(dir.resolve("adapters").resolve(name), output.resolve(name));
+        }
+        assertArrayEquals(expected, Students.logits(output));
     }
 
     @Test

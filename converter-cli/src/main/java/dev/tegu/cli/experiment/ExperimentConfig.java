@@ -77,19 +77,23 @@ public record ExperimentConfig(
             stage.training().checkValidation(stage.key(), measures);
         }
         matrixOrientation.ifPresent(s -> s.checkLength(data.orElseThrow().sequenceLength()));
-        boolean givesAdapters =
-                export.filter(e -> e.format() == ExportSettings.Format.PEFT).isPresent();
-        if (givesAdapters && loraFinetune.isEmpty()) {
+        boolean partsAdapters =
+                export.filter(e -> e.format() != ExportSettings.Format.HF).isPresent();
+        String parts =
+                export.filter(e -> e.format() == ExportSettings.Format.BASE)
+                        .map(e -> "`base` leaves out the adapters")
+                        .orElse("`peft` exports adapters");
+        if (partsAdapters && loraFinetune.isEmpty()) {
             throw new InvalidValueException(
                     "export.format",
-                    "`peft` exports adapters, and without `lora_finetune` there are none; use `hf`,"
+                    parts
+                            + ", and without `lora_finetune` there are none; use `hf`,"
                             + " or add that block");
         }
-        if (givesAdapters && !loraFinetune.get().trainsAdapters()) {
+        if (partsAdapters && !loraFinetune.get().trainsAdapters()) {
             throw new InvalidValueException(
                     "export.format",
-                    "`peft` exports adapters, and `lora_finetune.trains` does not name `lora`; use"
-                            + " `hf`");
+                    parts + ", and `lora_finetune.trains` does not name `lora`; use" + " `hf`");
         }
         boolean trainsWeights =
                 loraFinetune.filter(LoraFinetuneSettings::trainsWeights).isPresent();

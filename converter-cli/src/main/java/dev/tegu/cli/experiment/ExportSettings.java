@@ -14,6 +14,8 @@ public record ExportSettings(@Default("hf") Format format, @Default("float32") W
     public enum Format {
         /** A model directory of HuggingFace's layout, adapters merged. */
         HF,
+        /** The same without the adapters, for PEFT to load them onto. */
+        BASE,
         /** The adapters alone, in PEFT's files. */
         PEFT
     }
