@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import dev.tegu.attention.AttentionState;
+import dev.tegu.engine.ArraySizes;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -87,7 +88,7 @@ sealed interface LayerState extends AutoCloseable {
 
         @Override
         public long sizeBytes() {
-            return 2 * k.getShape().size() * k.getDataType().getNumOfBytes();
+            return 2 * ArraySizes.bytes(k);
         }
 
         @Override

@@ -65,7 +65,7 @@
     self.work["attended"] = torch.zeros([B, H, D], dtype=self.work["embedding"].dtype, device=device)
     self.work["attended.flat"] = self.work["attended"].view([B, H * D])
     # [B, 1, R] of each row and [B K, 1, R] are one memory only if there is one key/value head
-    self.work["unseen"] = self.work["unused"].expand([B, K, self.reach]).reshape([B * K, 1, self.reach])
+    self.work["unseen"] = self.work["unused"].expand([B, K, self.reach]).reshape([B * K, 1, self.reach]).contiguous()
     for w in self.layers:
       if "map_q" in w:
         width = w["map_q"].size(2)

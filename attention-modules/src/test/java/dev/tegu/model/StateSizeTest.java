@@ -11,7 +11,9 @@ import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.AttentionSpec;
 import dev.tegu.attention.AttentionState;
 import dev.tegu.attention.LinearAttention;
+import dev.tegu.checkpoint.DType;
 import dev.tegu.engine.Engines;
+import java.io.IOException;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -67,5 +69,21 @@ class StateSizeTest {
         AttentionSpec lolcats = AttentionPresets.spec("lolcats");
         assertEquals(64 * 128 + 6 * 16 * 9 * 4 + 16, StateSize.of(lolcats, SHAPE));
         assertEquals(64 + 27 + 1, StateSize.equalWindow(lolcats, SHAPE));
+    }
+
+    @Test
+    void theCacheOfAHalfModelIsHalfAsLarge() throws IOException {
+        ModelConfig config = ModelConfig.parse(TinyModels.config(true), "config.json");
+        try (DecoderModel wide = DecoderModel.random(config, Device.cpu(), 0, DType.F32);
+                DecoderModel half = DecoderModel.random(config, Device.cpu(), 0, DType.BF16)) {
+            long bytes = StateSize.atFullContext(wide);
+
+            assertEquals(
+                    (long) config.maxPositions()
+                            * config.numLayers()
+                            * StateSize.ofWindow(1, config.shape()),
+                    bytes);
+            assertEquals(bytes / 2, StateSize.atFullContext(half));
+        }
     }
 }

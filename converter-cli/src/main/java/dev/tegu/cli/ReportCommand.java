@@ -1,5 +1,7 @@
 package dev.tegu.cli;
 
+import dev.tegu.cli.bench.SpeedChart;
+import dev.tegu.cli.bench.SpeedReport;
 import dev.tegu.cli.watch.RunReport;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -14,14 +16,16 @@ import picocli.CommandLine.Parameters;
 /** Makes the page of a run. */
 @Command(
         name = "report",
-        header = "Make the page of a run: losses, layers and settings in one HTML file.",
+        header = "Make the page of a run, or the picture of a benchmark, again.",
         description =
-                "%nReads RUN/metrics.jsonl and RUN/config.effective.yaml, of a run that is finished,"
-                        + " interrupted or under way. Runs write their own page at the end of each"
-                        + " stage.",
+                "%nOf a run: losses, layers and settings in one HTML file. Reads RUN/metrics.jsonl and"
+                        + " RUN/config.effective.yaml, of a run that is finished, interrupted or under"
+                        + " way. Runs write their own page at the end of each stage. Of what `bench"
+                        + " --output` has left: the picture, from RUN/bench.json.",
         footer = {
             "  scripts/tegu report runs/demo",
-            "  scripts/tegu report runs/demo --output demo.html"
+            "  scripts/tegu report runs/demo --output demo.html",
+            "  scripts/tegu report runs/bench"
         })
 final class ReportCommand extends TeguCommand {
     @ArgGroup(exclusive = false, multiplicity = "1", heading = "%nInput:%n", order = 1)
@@ -31,7 +35,7 @@ final class ReportCommand extends TeguCommand {
     private Output output = new Output();
 
     private static final class Input {
-        @Parameters(paramLabel = "RUN", description = "Directory of a run, its `output`.")
+        @Parameters(paramLabel = "RUN", description = "`output` of a run or a benchmark.")
         private Path run;
     }
 
@@ -40,19 +44,27 @@ final class ReportCommand extends TeguCommand {
                 names = "--output",
                 paramLabel = "FILE",
                 description =
-                        "Where to write the page, a new file. Without it: RUN/report.html, which is"
-                                + " replaced.")
+                        "Where to write it, a new file. Without it: RUN/report.html or RUN/bench.png,"
+                                + " which is replaced.")
         private Optional<Path> file = Optional.empty();
     }
 
     @Override
     public void run() {
-        Path file = output.file.orElse(input.run.resolve(RunReport.FILE_NAME));
+        Path bench = input.run.resolve(SpeedReport.FILE_NAME);
+        boolean isBench = Files.exists(bench);
+        Path file =
+                output.file.orElse(
+                        input.run.resolve(isBench ? SpeedChart.FILE_NAME : RunReport.FILE_NAME));
         if (output.file.isPresent() && Files.exists(file)) {
             throw new IllegalArgumentException(file + ": exists already; name another output");
         }
         try {
-            RunReport.write(input.run, file);
+            if (isBench) {
+                SpeedChart.write(SpeedReport.read(bench), file);
+            } else {
+                RunReport.write(input.run, file);
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

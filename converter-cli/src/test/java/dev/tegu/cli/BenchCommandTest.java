@@ -1,5 +1,6 @@
 package dev.tegu.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -43,6 +44,12 @@ final class BenchCommandTest {
         assertEquals(report, new JsonMapper().readTree(dir.resolve("bench/bench.json").toFile()));
         byte[] picture = Files.readAllBytes(dir.resolve("bench/bench.png"));
         assertEquals("PNG", new String(picture, 1, 3, StandardCharsets.US_ASCII));
+        Path again = dir.resolve("again.png");
+        assertEquals(
+                0,
+                Invocation.of("report", dir.resolve("bench").toString(), "--output=" + again)
+                        .exitCode());
+        assertArrayEquals(picture, Files.readAllBytes(again));
         JsonNode settings = report.path("settings");
         assertEquals("bfloat16", settings.path("dtype").asText());
         assertEquals(2, settings.path("config").path("num_hidden_layers").asInt());

@@ -11,6 +11,8 @@ final class DecodingSpeed {
     /** Tokens that are decoded before those that count. */
     private static final int WARM_UP = 4;
 
+    private static final int WARM_UP_CONTEXT = 64;
+
     /** Takes each point once it is measured. */
     interface Points {
         void accept(DecodePoint point) throws IOException;
@@ -22,7 +24,8 @@ final class DecodingSpeed {
         Device device = Engines.device(job.device());
         MemoryMeter meter = MemoryMeter.of(device);
         try (DecoderModel model = job.model()) {
-            try (DecodeWorkload first = new DecodeWorkload(model, job.batchSize(), 64)) {
+            try (DecodeWorkload first =
+                    new DecodeWorkload(model, job.batchSize(), warmUp(job, device))) {
                 first.prefill();
                 first.decode(WARM_UP);
                 first.synchronize();
@@ -32,6 +35,19 @@ final class DecodingSpeed {
                 points.accept(point(job, model, context, meter));
             }
         }
+    }
+
+    /**
+     * Tokens of the context that is read first. A card's clock falls by some percent once it has
+     * read long contexts, so that without one before them the first points would look faster.
+     */
+    private static int warmUp(SpeedJob job, Device device) {
+        int longest =
+                job.contexts().stream()
+                        .filter(context -> context <= job.prefillUpTo())
+                        .max(Integer::compare)
+                        .orElse(WARM_UP_CONTEXT);
+        return device.isGpu() ? longest : WARM_UP_CONTEXT;
     }
 
     private static DecodePoint point(

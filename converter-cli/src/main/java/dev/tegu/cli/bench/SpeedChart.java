@@ -46,12 +46,16 @@ public final class SpeedChart {
                             attention(report)));
         }
         if (!report.decoding().isEmpty()) {
-            charts.add(
+            XYChart speed =
                     lines(
                             "Decoding, " + where,
                             "context",
                             "tokens/s",
-                            decoding(report, DecodePoint::decodeTokensPerSecond)));
+                            decoding(report, DecodePoint::decodeTokensPerSecond));
+            // within a decade a logarithmic axis has no numbers
+            speed.getStyler().setYAxisLogarithmic(false);
+            speed.getStyler().setYAxisMin(0.0);
+            charts.add(speed);
             if (report.decoding().stream().allMatch(p -> p.peakBytes() != null)) {
                 charts.add(
                         lines(
