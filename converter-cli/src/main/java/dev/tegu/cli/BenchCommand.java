@@ -49,8 +49,8 @@ import picocli.CommandLine.Option;
                         + " of both stages, an attention layer's time against the length of the"
                         + " text, prefill and decoding against the context, memory against what"
                         + " --dry-run would say. No files are read. On the CPU the defaults are"
-                        + " small and take about two minutes, on a GPU they are those of"
-                        + " llama-3.2-1b in bfloat16.",
+                        + " small and take under a minute, on a GPU they are those of"
+                        + " llama-3.2-1b in bfloat16, which takes two minutes on an H200.",
         synopsisSubcommandLabel = "[COMMAND]",
         commandListHeading = "%nCommands:%n",
         subcommands = {BenchAttentionCommand.class, BenchTrainingCommand.class},
