@@ -271,6 +271,24 @@ final class RunCommandTest {
     }
 
     @Test
+    void anEvaluationThatCannotBeIsFoundBeforeTheTraining() {
+        Path other = dir.resolve("other");
+
+        Invocation refused =
+                Invocation.of(
+                        "run",
+                        config,
+                        "--set=output=" + other,
+                        "--set=eval.tasks=[recall]",
+                        "--set=eval.recall.beyond=[60000]");
+
+        assertEquals(3, refused.exitCode(), refused.err());
+        assertTrue(refused.err().contains("eval.recall.beyond: no question's"), refused.err());
+        assertTrue(Files.notExists(other.resolve("metrics.jsonl")), refused.err());
+        assertTrue(Files.notExists(other.resolve("student")));
+    }
+
+    @Test
     void aDryRunPrintsThePlanAndWritesNothing() {
         Path none = dir.resolve("none");
 

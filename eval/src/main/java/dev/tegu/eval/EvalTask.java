@@ -1,5 +1,7 @@
 package dev.tegu.eval;
 
+import dev.tegu.tokenizer.TextTokenizer;
+
 /** One measurement of a model. Stateless; the closed list is {@link EvalTasks}. */
 public interface EvalTask {
     /** Name in settings and results, for example {@code perplexity}. */
@@ -10,6 +12,15 @@ public interface EvalTask {
 
     /** Whether {@link EvalInput#data()} must hold a text. */
     boolean needsText();
+
+    /**
+     * Refuses settings that do not fit data and model, without a model: before hours of training.
+     *
+     * @param maxPositions tokens that the model takes
+     * @throws IllegalArgumentException as {@link #run} does
+     */
+    default void check(
+            TextTokenizer tokenizer, EvalData data, EvalSettings settings, int maxPositions) {}
 
     /**
      * Measures the model.

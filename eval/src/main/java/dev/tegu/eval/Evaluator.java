@@ -1,10 +1,34 @@
 package dev.tegu.eval;
 
+import dev.tegu.tokenizer.TextTokenizer;
 import java.util.List;
 
 /** Runs the tasks of the settings, one after the other. */
 public final class Evaluator {
     private Evaluator() {}
+
+    /**
+     * Refuses settings that do not fit data and model, without a model.
+     *
+     * @param maxPositions tokens that the model takes
+     * @throws IllegalArgumentException as {@link #run} does
+     */
+    public static void check(
+            TextTokenizer tokenizer, EvalData data, EvalSettings settings, int maxPositions) {
+        for (EvalTask task : tasks(data, settings)) {
+            task.check(tokenizer, data, settings, maxPositions);
+        }
+    }
+
+    private static List<EvalTask> tasks(EvalData data, EvalSettings settings) {
+        List<EvalTask> tasks = settings.tasks().stream().map(EvalTasks::named).toList();
+        for (EvalTask task : tasks) {
+            if (task.needsText()) {
+                data.required(task.name());
+            }
+        }
+        return tasks;
+    }
 
     /**
      * @return one result a task, in the order of {@link EvalSettings#tasks()}
@@ -13,12 +37,8 @@ public final class Evaluator {
      */
     public static List<TaskResult> run(
             EvalInput input, EvalSettings settings, EvalProgress progress) {
-        List<EvalTask> tasks = settings.tasks().stream().map(EvalTasks::named).toList();
-        for (EvalTask task : tasks) {
-            if (task.needsText()) {
-                input.data().required(task.name());
-            }
-        }
-        return tasks.stream().map(task -> task.run(input, settings, progress)).toList();
+        return tasks(input.data(), settings).stream()
+                .map(task -> task.run(input, settings, progress))
+                .toList();
     }
 }

@@ -5,6 +5,7 @@ import dev.tegu.eval.EvalData.NamedText;
 import dev.tegu.eval.probe.NeedleDocuments;
 import dev.tegu.eval.probe.ProbeDocument;
 import dev.tegu.eval.probe.StableRandom;
+import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,9 +35,19 @@ final class NeedleTask implements EvalTask {
     }
 
     @Override
+    public void check(
+            TextTokenizer tokenizer, EvalData data, EvalSettings settings, int maxPositions) {
+        probes(data, settings).check(tokenizer, maxPositions);
+    }
+
+    @Override
     public TaskResult run(EvalInput input, EvalSettings settings, EvalProgress progress) {
+        return probes(input.data(), settings).score(input, settings, progress);
+    }
+
+    private ProbeSet probes(EvalData data, EvalSettings settings) {
         NeedleSettings needle = settings.needle();
-        List<NamedText> texts = input.data().required(name());
+        List<NamedText> texts = data.required(name());
         NeedleDocuments source =
                 new NeedleDocuments(
                         String.join("\n", texts.stream().map(NamedText::text).toList()));
@@ -57,13 +68,12 @@ final class NeedleTask implements EvalTask {
         config.put("beyond", needle.beyond());
         config.put("seed", settings.seed());
         return new ProbeSet(
-                        name(),
-                        documents,
-                        needle.samples(),
-                        "needle.characters",
-                        needle.characters(),
-                        needle.beyond(),
-                        config)
-                .score(input, settings, progress);
+                name(),
+                documents,
+                needle.samples(),
+                "needle.characters",
+                needle.characters(),
+                needle.beyond(),
+                config);
     }
 }

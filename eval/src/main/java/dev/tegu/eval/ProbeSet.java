@@ -4,6 +4,7 @@ import dev.tegu.config.InvalidValueException;
 import dev.tegu.eval.probe.ProbeDocument;
 import dev.tegu.eval.probe.TokenizedProbe;
 import dev.tegu.model.TokenScores;
+import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -35,15 +36,37 @@ record ProbeSet(
         Map<String, Object> config) {
 
     /**
-     * @throws InvalidValueException for the {@code lengthKey} if a document is longer than the
-     *     model's positions
+     * @param positions tokens that the model takes
+     * @throws InvalidValueException for the {@code lengthKey} if a document is longer than that;
+     *     for the task's {@code beyond} if no question is that far away
+     */
+    void check(TextTokenizer tokenizer, int positions) {
+        tokenized(tokenizer, positions);
+    }
+
+    private List<TokenizedProbe> tokenized(TextTokenizer tokenizer, int positions) {
+        List<TokenizedProbe> probes =
+                documents.stream().map(document -> TokenizedProbe.of(tokenizer, document)).toList();
+        checkLength(probes, positions);
+        for (int distance : beyond) {
+            if (probes.stream().noneMatch(probe -> probe.reaches(distance))) {
+                throw new InvalidValueException(
+                        task + ".beyond",
+                        "no question's answer stands "
+                                + distance
+                                + " tokens or more away; lower the distance or raise `"
+                                + lengthKey
+                                + "`");
+            }
+        }
+        return probes;
+    }
+
+    /**
+     * @throws InvalidValueException as {@link #check} does
      */
     TaskResult score(EvalInput input, EvalSettings settings, EvalProgress progress) {
-        List<TokenizedProbe> probes =
-                documents.stream()
-                        .map(document -> TokenizedProbe.of(input.tokenizer(), document))
-                        .toList();
-        checkLength(probes, input.model().maxPositions());
+        List<TokenizedProbe> probes = tokenized(input.tokenizer(), input.model().maxPositions());
         BatchScorer.Scored<TokenScores> scored =
                 new BatchScorer(input.model(), settings.batchSize(), task, progress)
                         .score(probes.stream().map(TokenizedProbe::ids).toList());
@@ -75,15 +98,6 @@ record ProbeSet(
         List<Double> shares = new ArrayList<>();
         for (int i = 0; i < probes.size(); i++) {
             probes.get(i).exactShare(scores.get(i), distance).ifPresent(shares::add);
-        }
-        if (shares.isEmpty()) {
-            throw new InvalidValueException(
-                    task + ".beyond",
-                    "no question's answer stands "
-                            + distance
-                            + " tokens or more away; lower the distance or raise `"
-                            + lengthKey
-                            + "`");
         }
         MeanAndError accuracy =
                 MeanAndError.of(shares.stream().mapToDouble(Double::doubleValue).toArray());

@@ -3,6 +3,7 @@ package dev.tegu.eval;
 import dev.tegu.eval.probe.ProbeDocument;
 import dev.tegu.eval.probe.RecallDocuments;
 import dev.tegu.eval.probe.StableRandom;
+import dev.tegu.tokenizer.TextTokenizer;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,7 +27,17 @@ final class RecallTask implements EvalTask {
     }
 
     @Override
+    public void check(
+            TextTokenizer tokenizer, EvalData data, EvalSettings settings, int maxPositions) {
+        probes(settings).check(tokenizer, maxPositions);
+    }
+
+    @Override
     public TaskResult run(EvalInput input, EvalSettings settings, EvalProgress progress) {
+        return probes(settings).score(input, settings, progress);
+    }
+
+    private ProbeSet probes(EvalSettings settings) {
         RecallSettings recall = settings.recall();
         StableRandom random = new StableRandom(settings.seed());
         List<ProbeDocument> documents =
@@ -45,13 +56,12 @@ final class RecallTask implements EvalTask {
         config.put("beyond", recall.beyond());
         config.put("seed", settings.seed());
         return new ProbeSet(
-                        name(),
-                        documents,
-                        recall.samples(),
-                        "recall.records",
-                        recall.records(),
-                        recall.beyond(),
-                        config)
-                .score(input, settings, progress);
+                name(),
+                documents,
+                recall.samples(),
+                "recall.records",
+                recall.records(),
+                recall.beyond(),
+                config);
     }
 }

@@ -12,6 +12,7 @@ import dev.tegu.cli.console.EvalConsole;
 import dev.tegu.cli.experiment.Control;
 import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
+import dev.tegu.config.InvalidValueException;
 import dev.tegu.engine.Engines;
 import dev.tegu.eval.EvalData;
 import dev.tegu.eval.EvalInput;
@@ -62,17 +63,35 @@ public final class Evaluation {
     }
 
     /**
-     * Reads the texts, so that one that is missing is found before hours of training.
+     * Reads the texts and makes the documents, so that what is missing or does not fit is found
+     * before hours of training.
      *
      * @param experiment one with the block {@code eval}
      * @param console where progress goes
      * @throws InputException if a text cannot be read
+     * @throws InvalidValueException if a setting does not fit the model
      */
     public Evaluation(Experiment experiment, Console console) {
         this.experiment = experiment;
         this.settings = experiment.config().eval().orElseThrow();
         this.console = console;
         this.data = texts(experiment);
+        check();
+    }
+
+    private void check() {
+        Path teacher = Path.of(experiment.config().teacher());
+        try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
+            ModelConfig model =
+                    ModelConfig.parse(
+                            HuggingFaceDirectory.readConfig(teacher),
+                            teacher.resolve("config.json").toString());
+            Evaluator.check(tokenizer, data, settings, model.maxPositions());
+        } catch (InvalidValueException e) {
+            throw new InvalidValueException("eval." + e.key(), e.getMessage());
+        } catch (IOException e) {
+            throw new InputException(e.getMessage(), e);
+        }
     }
 
     /**

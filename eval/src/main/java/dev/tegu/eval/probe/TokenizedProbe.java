@@ -83,6 +83,11 @@ public record TokenizedProbe(int[] ids, List<Span> answers) {
                 .average();
     }
 
+    /** Whether there is an answer whose fact is at least that far away. */
+    public boolean reaches(int distance) {
+        return answers.stream().anyMatch(span -> span.distance() >= distance);
+    }
+
     /** The ids that a tokenizer puts before a text: BOS alone, or nothing. */
     public static int[] bos(TextTokenizer tokenizer) {
         int[] marked = tokenizer.encode("a", true);
