@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * One layer on random inputs, to be run again and again by a benchmark. Queries, keys, values and
@@ -161,18 +162,14 @@ public final class AttentionWorkload implements AutoCloseable {
 
     /** Runs the layer so often and waits once, at the end. */
     public void forward(int times) {
-        for (int i = 1; i <= times; i++) {
-            try (NDManager scope = manager.newSubManager()) {
-                borrow(scope);
-                if (fused.isPresent()) {
-                    finish(attended().output(), i == times);
-                } else if (kernel.isPresent()) {
-                    finish(kernel.get().forward(operands).get(0), i == times);
-                } else {
-                    finish(attend(), i == times);
-                }
-            }
-        }
+        repeat(
+                times,
+                () -> {
+                    if (fused.isPresent()) {
+                        return attended().output();
+                    }
+                    return kernel.map(k -> k.forward(operands).get(0)).orElseGet(this::attend);
+                });
     }
 
     /** Runs the layer and the gradients of all its inputs, as training does, and waits. */
@@ -182,37 +179,44 @@ public final class AttentionWorkload implements AutoCloseable {
 
     /** The same so often, with one wait at the end. */
     public void forwardAndBackward(int times) {
+        repeat(times, this::train);
+    }
+
+    private void repeat(int times, Supplier<NDArray> once) {
         for (int i = 1; i <= times; i++) {
             try (NDManager scope = manager.newSubManager()) {
                 borrow(scope);
-                if (fused.isPresent()) {
-                    FusedAttention.Attended attended = attended();
-                    NDArray gradient = gradient(attended.output());
-                    fused.get()
-                            .backward(
-                                    inputs.get("q"),
-                                    inputs.get("k"),
-                                    inputs.get("v"),
-                                    rest(),
-                                    attended,
-                                    gradient,
-                                    inputs.keySet());
-                    finish(gradient, i == times);
-                    continue;
-                }
-                if (kernel.isPresent()) {
-                    NDList attended = kernel.get().forward(operands);
-                    NDArray gradient = gradient(attended.get(0));
-                    kernel.get().backward(operands, attended, gradient, true);
-                    finish(gradient, i == times);
-                    continue;
-                }
-                NDArray output = GradMode.on(this::attend);
-                NDArray gradient = gradient(output);
-                JniUtils.backward((PtNDArray) output, (PtNDArray) gradient, false, false);
-                finish(output, i == times);
+                finish(once.get(), i == times);
             }
         }
+    }
+
+    /** Both passes; an array whose numbers are there when the work before it is done. */
+    private NDArray train() {
+        if (fused.isPresent()) {
+            FusedAttention.Attended attended = attended();
+            NDArray gradient = gradient(attended.output());
+            fused.get()
+                    .backward(
+                            inputs.get("q"),
+                            inputs.get("k"),
+                            inputs.get("v"),
+                            rest(),
+                            attended,
+                            gradient,
+                            inputs.keySet());
+            return gradient;
+        }
+        if (kernel.isPresent()) {
+            NDList attended = kernel.get().forward(operands);
+            NDArray gradient = gradient(attended.get(0));
+            kernel.get().backward(operands, attended, gradient, true);
+            return gradient;
+        }
+        NDArray output = GradMode.on(this::attend);
+        NDArray gradient = gradient(output);
+        JniUtils.backward((PtNDArray) output, (PtNDArray) gradient, false, false);
+        return output;
     }
 
     private void borrow(NDManager scope) {

@@ -59,10 +59,15 @@ public final class FusedAttention implements AutoCloseable {
             LinearAttention layer, Device device, DType modelType) {
         AttentionSpec spec = layer.spec();
         AttentionShape shape = layer.shape();
-        if (layer.isAblated() || reasonAgainst(spec, shape, device, modelType).isPresent()) {
+        if (layer.isAblated()
+                || KernelLimits.reasonAgainst(spec, shape, device, modelType).isPresent()) {
             return Optional.empty();
         }
-        return Optional.of(on(layer, new CudaAttentionKernel(spec, shape, device, modelType)));
+        try {
+            return Optional.of(on(layer, new CudaAttentionKernel(spec, shape, device, modelType)));
+        } catch (CudaException e) {
+            return Optional.empty();
+        }
     }
 
     /**

@@ -216,11 +216,6 @@ public final class LinearAttention implements AutoCloseable {
         return constants(DEFAULT_CHUNK_SIZE, SEGMENT, false);
     }
 
-    /** The branches that were taken away. */
-    public Set<Branch> ablated() {
-        return ablated;
-    }
-
     /** The sizes of this layer. */
     public AttentionShape shape() {
         return shape;
@@ -301,7 +296,7 @@ public final class LinearAttention implements AutoCloseable {
     }
 
     /** Whether a branch was taken away. */
-    boolean isAblated() {
+    public boolean isAblated() {
         return !ablated.isEmpty();
     }
 

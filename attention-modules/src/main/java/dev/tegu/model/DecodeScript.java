@@ -38,7 +38,7 @@ final class DecodeScript {
             if (layer.weights().containsKey("lora_dropout")) {
                 return Optional.of("the adapters' inputs are dropped, as in training");
             }
-            if (layer.attention().isPresent() && !layer.attention().get().ablated().isEmpty()) {
+            if (layer.attention().isPresent() && layer.attention().get().isAblated()) {
                 return Optional.of("a branch of the attention is taken away");
             }
         }
@@ -87,10 +87,7 @@ final class DecodeScript {
     private static Map<String, Object> constants(DecoderModel model) {
         ModelConfig config = model.config();
         Map<String, Object> constants = new LinkedHashMap<>(attentionConstants(model));
-        constants.put("eps", config.normEps());
-        constants.put("hidden_act", config.hiddenAct());
-        constants.put("num_kv_heads", (long) config.shape().numKvHeads());
-        constants.put("head_dim", (long) config.shape().headDim());
+        constants.putAll(ModelLoader.constants(config));
         constants.put("growth", GROWTH);
         constants.put("layers", TorchScript.Holder.LAYERS);
         constants.put("states", TorchScript.Holder.LAYERS);

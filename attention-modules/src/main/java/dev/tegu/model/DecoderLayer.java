@@ -239,7 +239,8 @@ public final class DecoderLayer {
                 .get(0);
     }
 
-    private static Map<String, NDArray> softmaxInputs(Places places) {
+    /** What softmax attention reads beside q, k and v. */
+    static Map<String, NDArray> softmaxInputs(Places places) {
         Map<String, NDArray> given = new LinkedHashMap<>();
         given.put("cos", places.rope().cos());
         given.put("sin", places.rope().sin());
@@ -276,12 +277,8 @@ public final class DecoderLayer {
     /** The student's attention, continuing from a state; one real token takes the step form. */
     LinearAttention.Result linear(Projected in, Places places, AttentionState state) {
         LinearAttention layer = attention.orElseThrow();
-        Map<String, NDArray> inputs = inputs(places);
-        putInput(in, inputs);
-        boolean isStep =
-                in.q().getShape().get(2) == 1
-                        && places.mask().isEmpty()
-                        && places.documents().isEmpty();
+        Map<String, NDArray> inputs = attentionInputs(in, places);
+        boolean isStep = in.q().getShape().get(2) == 1 && places.isPlain();
         return isStep
                 ? layer.step(in.q(), in.k(), in.v(), inputs, state)
                 : layer.chunked(in.q(), in.k(), in.v(), inputs, state);

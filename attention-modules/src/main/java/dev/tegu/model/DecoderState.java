@@ -10,9 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntFunction;
 
@@ -241,11 +239,6 @@ public final class DecoderState implements AutoCloseable {
     /** Softmax attention after the tokens of a cache: output, all keys (rotated), all values. */
     private NDList softmax(
             DecoderLayer.Projected in, DecoderLayer.Places places, LayerState.Softmax cache) {
-        Map<String, NDArray> p = new LinkedHashMap<>();
-        p.put("cos", places.rope().cos());
-        p.put("sin", places.rope().sin());
-        places.mask().ifPresent(mask -> p.put("mask", mask));
-        places.visible().ifPresent(visible -> p.put("visible", visible));
         return model.script()
                 .call(
                         "softmax_piece",
@@ -253,7 +246,7 @@ public final class DecoderState implements AutoCloseable {
                                 .add(in.q())
                                 .add(in.k())
                                 .add(in.v())
-                                .add("p", p)
+                                .add("p", DecoderLayer.softmaxInputs(places))
                                 .add(cache.k())
                                 .add(cache.v()));
     }

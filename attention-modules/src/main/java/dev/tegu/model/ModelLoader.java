@@ -58,7 +58,8 @@ final class ModelLoader {
                 new LinearAttention.Methods(resources, constants(config)));
     }
 
-    private static Map<String, Object> constants(ModelConfig config) {
+    /** What the decoder's scripts read of a model. */
+    static Map<String, Object> constants(ModelConfig config) {
         AttentionShape shape = config.shape();
         return Map.of(
                 "eps", config.normEps(),

@@ -17,9 +17,8 @@
         found.append(None)
     return found
 
-  def gradients(self, outputs: List[Tensor], given: List[Tensor], leaves: List[Tensor]) -> List[Tensor]:
-    # the same with 0 for none
-    found = self.reached_gradients(outputs, given, leaves)
+  def or_zeros(self, found: List[Optional[Tensor]], leaves: List[Tensor]) -> List[Tensor]:
+    # the first of them, one a leaf, 0 for none
     results = annotate(List[Tensor], [])
     for i in range(len(leaves)):
       gradient = found[i]
@@ -28,3 +27,7 @@
       else:
         results.append(torch.zeros_like(leaves[i]))
     return results
+
+  def gradients(self, outputs: List[Tensor], given: List[Tensor], leaves: List[Tensor]) -> List[Tensor]:
+    # the same with 0 for none
+    return self.or_zeros(self.reached_gradients(outputs, given, leaves), leaves)

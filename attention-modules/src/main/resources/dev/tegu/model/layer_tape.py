@@ -37,14 +37,7 @@
       gradient = found[len(leaves) + i]
       if gradient is not None:
         sums[at[i]].add_(gradient)
-    results = annotate(List[Tensor], [])
-    for i in range(len(leaves)):
-      gradient = found[i]
-      if gradient is not None:
-        results.append(gradient)
-      else:
-        results.append(torch.zeros_like(leaves[i]))
-    return results
+    return self.or_zeros(found, leaves)
 
   def add_all(self, sums: List[Tensor], found: List[Tensor]) -> Tensor:
     # in place
