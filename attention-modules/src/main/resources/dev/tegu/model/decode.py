@@ -92,18 +92,34 @@
     return None
 
   def share(self, w: Dict[str, Tensor], name: str, roles: List[str]) -> None:
-    # the weights move into one piece of memory, of which the model's own tensors become parts
+    # the weights move into one piece of memory, of which the model's own tensors become parts; there
+    # later decoders find them
     parts = annotate(List[Tensor], [])
+    rows = 0
     for role in roles:
       parts.append(w[role + ".weight"])
-    whole = torch.cat(parts, 0)
-    row = 0
-    for part in parts:
-      size = part.size(0)
-      _ = part.set_(torch.narrow(whole, 0, row, size))
-      row = row + size
-    w[name + ".turned"] = whole.t()
+      rows = rows + w[role + ".weight"].size(0)
+    width = parts[0].size(1)
+    if not self.lie_together(parts):
+      whole = torch.cat(parts, 0)
+      row = 0
+      for part in parts:
+        _ = part.set_(torch.narrow(whole, 0, row, part.size(0)))
+        row = row + part.size(0)
+    w[name + ".turned"] = torch.as_strided(parts[0], [rows, width], [width, 1]).t()
     return None
+
+  def lie_together(self, parts: List[Tensor]) -> bool:
+    # whether each part begins in memory where the one before it ends
+    together = True
+    place = parts[0].storage_offset()
+    for part in parts:
+      from_first = torch.empty([0], dtype=part.dtype, device=part.device)
+      if together and part.storage_offset() == place:
+        from_first = torch.as_strided(parts[0], part.size(), [part.size(1), 1], place)
+      together = part.is_set_to(from_first)
+      place = place + part.numel()
+    return together
 
   def maps(self, x: Tensor, wide: Tensor, name: str, roles: List[str], w: Dict[str, Tensor]) -> Tensor:
     # [B, M] -> the roles' outputs side by side; wide: x in float32

@@ -3,6 +3,7 @@ package dev.tegu.model;
 import static dev.tegu.model.TinyStudents.text;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,6 +16,7 @@ import dev.tegu.attention.AttentionPresets;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.engine.cuda.TensorAddress;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -106,6 +108,41 @@ class TokenDecoderTest {
                 }
             }
         }
+    }
+
+    @Test
+    void weightsMoveTogetherOnceAndStayThere() throws Exception {
+        try (DecoderModel model = TinyStudents.of("lizard");
+                DecoderState state = prompt(model, text(5, 1))) {
+            List<Long> apart = addresses(model);
+            try (Decoding plain = new TokenDecoder(model, state, false);
+                    Decoding first = new TokenDecoder(model, state, true)) {
+                List<Long> together = addresses(model);
+                assertNotEquals(apart, together);
+                for (DecoderLayer layer : model.layers()) {
+                    NDArray gate = layer.weights().get("gate_proj.weight");
+                    assertEquals(
+                            TensorAddress.of(gate) + Float.BYTES * gate.size(),
+                            TensorAddress.of(layer.weights().get("up_proj.weight")));
+                }
+                try (Decoding second = new TokenDecoder(model, state, true)) {
+                    assertEquals(together, addresses(model));
+                    float[] expected = plain.logits(new int[] {3});
+                    assertArrayEquals(expected, first.logits(new int[] {3}), 1e-5f);
+                    assertArrayEquals(expected, second.logits(new int[] {3}), 1e-5f);
+                }
+            }
+        }
+    }
+
+    private static List<Long> addresses(DecoderModel model) {
+        return model.layers().stream()
+                .flatMap(
+                        layer ->
+                                Stream.of("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
+                                        .map(role -> layer.weights().get(role + ".weight")))
+                .map(TensorAddress::of)
+                .toList();
     }
 
     private static void adapt(DecoderModel model, String... roles) {
