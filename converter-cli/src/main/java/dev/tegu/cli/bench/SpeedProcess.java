@@ -39,12 +39,26 @@ public final class SpeedProcess {
                 out.println(JSON.valueToTree(TrainingSpeed.measure(job)).toString());
             }
         } catch (RuntimeException e) {
-            String what =
-                    MemoryShortage.in(e)
-                            .map(MemoryShortage::describe)
-                            .orElseGet(() -> oneLine(String.valueOf(e.getMessage())));
-            out.println(JSON.createObjectNode().put(ERROR, what));
+            out.println(JSON.createObjectNode().put(ERROR, failure(job, e)));
         }
+    }
+
+    /** One line: what failed, and where memory did not do, what to change. */
+    static String failure(SpeedJob job, RuntimeException e) {
+        return MemoryShortage.in(e)
+                .map(shortage -> shortage.describe() + "; try " + advice(job))
+                .orElseGet(() -> oneLine(String.valueOf(e.getMessage())));
+    }
+
+    /** What to change where memory does not do, the least first. */
+    private static String advice(SpeedJob job) {
+        if (job.work() == SpeedJob.Work.DECODING) {
+            return "a smaller `--decode-batch`, or shorter `--contexts`";
+        }
+        boolean keepsAll =
+                job.work() == SpeedJob.Work.LORA_FINETUNE && !job.gradientCheckpointing();
+        return (keepsAll ? "`--gradient-checkpointing`, or " : "")
+                + "a smaller `--batch-size`, or a shorter `--sequence-length`";
     }
 
     /** Messages of the engine have many lines; the first ones say what it is about. */

@@ -97,7 +97,7 @@ record StageMemory(
      * Does some work of the stage.
      *
      * @param progress tells how far the stage had come
-     * @throws OutOfDeviceMemoryException if memory ran out; the message says what would fit
+     * @throws OutOfDeviceMemoryException if memory ran out; the message says what to change
      */
     void watch(Progress progress, Work work) throws IOException {
         try {
@@ -135,8 +135,8 @@ record StageMemory(
     }
 
     /**
-     * The batch that may fit. What was held and what was asked for is the least that the whole
-     * batch needs; all of it but the fixed part grows with the batch.
+     * The batch to try: at most half. What was held and what was asked for is the least that the
+     * whole batch needs; where that, less the fixed part, leaves room for fewer, that many.
      */
     private int batch(MemoryShortage shortage) {
         int half = settings.batchSize() / 2;
@@ -148,6 +148,6 @@ record StageMemory(
         if (each <= 0 || room <= 0) {
             return 1;
         }
-        return (int) Math.max(1, Math.min(settings.batchSize() - 1, Math.floor(room / each)));
+        return (int) Math.max(1, Math.min(half, Math.floor(room / each)));
     }
 }

@@ -12,6 +12,7 @@ import dev.tegu.config.ConfigNode;
 import dev.tegu.distill.Losses;
 import dev.tegu.distill.TrainingSettings;
 import dev.tegu.distill.metrics.TrainingListener;
+import dev.tegu.engine.MemoryShortage;
 import dev.tegu.engine.OutOfDeviceMemoryException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -51,15 +52,30 @@ final class StageMemoryTest {
     }
 
     @Test
-    void theBatchThatFitsIsComputedFromWhatStaysFixed() {
-        // 80 of 88 GiB grow with the 8 sequences, 72 have room: 7 of them.
+    void theBatchToTryIsHalfOrWhatHasRoomBesideTheFixedPart() {
         assertTrue(
                 told(memory(8, true, DType.BF16, 8 * GIB), 0)
-                        .endsWith("; try `lora_finetune.batch_size: 7`"));
-        // 48 grow, 40 have room: 6.
+                        .endsWith("; try `lora_finetune.batch_size: 4`"));
+        // 10 of 88 GiB grow with the 8 sequences, 2 have room: 1 of them.
         assertTrue(
-                told(memory(8, true, DType.BF16, 40 * GIB), 0)
-                        .endsWith("; try `lora_finetune.batch_size: 6`"));
+                told(memory(8, true, DType.BF16, 78 * GIB), 0)
+                        .endsWith("; try `lora_finetune.batch_size: 1`"));
+    }
+
+    @Test
+    void earlyInAHugeStepTheBatchIsHalved() {
+        // Asked for early: most of what the step would need is not counted yet.
+        MemoryShortage early =
+                MemoryShortage.in(
+                                new EngineException(
+                                        "CUDA out of memory. Tried to allocate 7.81 GiB. GPU 0 has"
+                                                + " a total capacity of 139.80 GiB of which 6.05"
+                                                + " GiB is free."))
+                        .orElseThrow();
+
+        assertEquals(
+                "`lora_finetune.gradient_checkpointing: true`, or `lora_finetune.batch_size: 4000`",
+                memory(8000, false, DType.BF16, GIB / 16).advice(early));
     }
 
     @Test
@@ -67,7 +83,7 @@ final class StageMemoryTest {
         assertEquals(
                 "lora_finetune, after step 40: out of memory on cuda:0: 10.7 GB asked for, 2.1 GB"
                         + " of 85.9 GB free; try `lora_finetune.gradient_checkpointing: true`, or"
-                        + " `lora_finetune.batch_size: 7`, or `dtype: bfloat16`",
+                        + " `lora_finetune.batch_size: 4`, or `dtype: bfloat16`",
                 told(memory(8, false, DType.F32, 8 * GIB), 40));
         assertTrue(
                 told(memory(1, true, DType.BF16, 8 * GIB), 0)
