@@ -79,8 +79,17 @@ public record Architecture(
     /** The families that have a file. */
     public static final List<String> NAMES =
             List.of(
-                    "llama", "mistral", "mixtral", "qwen2", "qwen3", "gpt2", "gpt_neox", "phi",
-                    "phi3", "gemma2", "olmo2");
+                    "llama",
+                    "mistral",
+                    "mixtral",
+                    "qwen2",
+                    "qwen3",
+                    "gpt2",
+                    "gpt_neox",
+                    "phi",
+                    "phi3",
+                    "gemma2",
+                    "olmo2");
 
     /** What embeddings are multiplied by. */
     public enum EmbedScale {
@@ -111,7 +120,9 @@ public record Architecture(
     /** How positions turn queries and keys. */
     public enum Rope {
         NONE,
-        /** The first {@code rotary_factor} of a head's dimensions, one half of them with the other. */
+        /**
+         * The first {@code rotary_factor} of a head's dimensions, one half of them with the other.
+         */
         HALF
     }
 
@@ -125,7 +136,9 @@ public record Architecture(
         EXPERTS
     }
 
-    /** Which layers a sliding window holds for; {@code layer_types} of config.json decides first. */
+    /**
+     * Which layers a sliding window holds for; {@code layer_types} of config.json decides first.
+     */
     public enum WindowLayers {
         /** Every layer, whatever {@code layer_types} says. */
         ALL,
@@ -202,7 +215,8 @@ public record Architecture(
             return Optional.empty();
         }
         String name = "architectures/" + modelType + ".json";
-        return Optional.of(ConfigBinder.bind(ConfigNode.parse(text(name), name), Architecture.class));
+        return Optional.of(
+                ConfigBinder.bind(ConfigNode.parse(text(name), name), Architecture.class));
     }
 
     private static String text(String resource) {
@@ -226,6 +240,7 @@ public record Architecture(
     /** Whether a tensor is one that old files have and nothing reads. */
     boolean ignores(String name) {
         return name.endsWith("rotary_emb.inv_freq")
-                || ignored.stream().anyMatch(i -> name.matches(i.replace(".", "\\.").replace("*", "\\d+")));
+                || ignored.stream()
+                        .anyMatch(i -> name.matches(i.replace(".", "\\.").replace("*", "\\d+")));
     }
 }

@@ -89,9 +89,7 @@ final class FamilyConfig {
     DecoderSwitches switches(int hiddenSize, int headDim, int layers, int maxPositions) {
         boolean hasExperts = family.mlp() == Architecture.Mlp.EXPERTS;
         double queryFactor =
-                family.queryScale()
-                        .map(key -> Math.sqrt(headDim / in.number(key)))
-                        .orElse(1.0);
+                family.queryScale().map(key -> Math.sqrt(headDim / in.number(key))).orElse(1.0);
         int rotaryDims = rotaryDims(headDim);
         int experts = hasExperts ? in.integer("num_experts", 1, 1 << 12) : 0;
         return new DecoderSwitches(
@@ -146,8 +144,7 @@ final class FamilyConfig {
         int original =
                 rope.path("original_max_position_embeddings")
                         .asInt(in.integerOr("original_max_position_embeddings", maxPositions));
-        double factor =
-                rope.path("factor").asDouble((double) maxPositions / Math.max(1, original));
+        double factor = rope.path("factor").asDouble((double) maxPositions / Math.max(1, original));
         double scale =
                 factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log((double) original));
         return Optional.of(

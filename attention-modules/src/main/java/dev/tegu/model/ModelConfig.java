@@ -53,7 +53,9 @@ public record ModelConfig(
     /** Key of config.json under which a student's attention stands. */
     public static final String LINEAR_ATTENTION = "linear_attention";
 
-    /** Names that transformers has for an activation, and the one that the decoder's scripts know. */
+    /**
+     * Names that transformers has for an activation, and the one that the decoder's scripts know.
+     */
     private static final Map<String, String> ACTIVATIONS =
             Map.of(
                     "silu", "silu",
@@ -115,14 +117,11 @@ public record ModelConfig(
                                                         + String.join(", ", Architecture.NAMES)
                                                         + " (see `tegu list architectures`)"));
         FamilyConfig config = FamilyConfig.of(architecture, json, source);
-        return of(architecture, config, source, student);
+        return of(architecture, config, student);
     }
 
     private static ModelConfig of(
-            Architecture architecture,
-            FamilyConfig config,
-            String source,
-            Optional<AttentionSpec> student) {
+            Architecture architecture, FamilyConfig config, Optional<AttentionSpec> student) {
         Reader in = config.reader();
         int hidden = in.integer("hidden_size", 1, 1 << 20);
         int heads = in.integer("num_attention_heads", 1, 1 << 16);

@@ -44,6 +44,10 @@ public final class ModelWriter {
     private final Optional<HuggingFaceDirectory> source;
     private final Map<String, TensorSource> tensors = new TreeMap<>();
     private final Map<String, WeightChange> changes = new HashMap<>();
+
+    /** Of stored tensors that several arrays from memory lie in. */
+    private final Map<String, Map<StoredPart, NDArray>> parts = new HashMap<>();
+
     private final Map<String, String> properties = new TreeMap<>();
     private final List<Path> files = new ArrayList<>();
     private final List<Extra> extras = new ArrayList<>();
@@ -126,6 +130,9 @@ public final class ModelWriter {
         if (!writer.model.tiesEmbeddings()) {
             writer.put(writer.layout.head(), ends.get(2), dtype);
         }
+        writer.layout
+                .moreEnds()
+                .forEach(entry -> writer.put(entry, model.moreEnds().get(entry.role()), dtype));
         for (int i = 0; i < writer.model.numLayers(); i++) {
             Map<String, NDArray> weights = model.layers().get(i).weights();
             for (ModelLayout.Entry entry : writer.layout.layer(i)) {
@@ -168,6 +175,7 @@ public final class ModelWriter {
         if (from.has(layout.head().name())) {
             put(layout.head(), ends.get(2), from);
         }
+        layout.moreEnds().forEach(entry -> put(entry, trained.moreEnds().get(entry.role()), from));
         for (int i = 0; i < model.numLayers(); i++) {
             Map<String, NDArray> weights = trained.layers().get(i).weights();
             layout.layer(i).forEach(entry -> put(entry, weights.get(entry.role()), from));
@@ -185,9 +193,7 @@ public final class ModelWriter {
      * @throws IllegalArgumentException if the model has no tensor of this name and shape
      */
     public ModelWriter tensor(String name, TensorSource tensor) {
-        boolean fits =
-                layout.all().stream()
-                        .anyMatch(e -> e.name().equals(name) && e.shape().equals(tensor.shape()));
+        boolean fits = tensor.shape().equals(layout.stored().get(name));
         if (!fits) {
             throw new IllegalArgumentException(
                     "the model has no tensor `" + name + "` of shape " + tensor.shape());
@@ -198,13 +204,22 @@ public final class ModelWriter {
 
     /**
      * Changes a weight that is copied from another directory; the result has the type that the
-     * weight had, or that of {@link #cast}.
+     * stored weight had, or that of {@link #cast}. Weights that lie in one stored tensor are
+     * changed together and rounded once.
      *
+     * @param weight of the decoder, [out, in]
+     * @param change of its rows
      * @throws CheckpointException if the other directory has no such tensor
      */
-    public ModelWriter change(String name, WeightChange change) {
+    public ModelWriter change(ModelLayout.Entry weight, WeightChange change) {
+        String name = weight.name();
         source.orElseThrow(() -> new IllegalStateException("nothing is copied")).info(name);
-        changes.put(name, change);
+        if (weight.part().isEmpty()) {
+            changes.put(name, change);
+        } else {
+            PartChanges all = (PartChanges) changes.computeIfAbsent(name, n -> new PartChanges());
+            all.add(weight, change);
+        }
         return this;
     }
 
@@ -330,7 +345,14 @@ public final class ModelWriter {
     }
 
     private void put(ModelLayout.Entry entry, NDArray tensor, DType type) {
-        tensors.put(entry.name(), WeightSources.of(entry.name(), tensor, type));
+        String name = entry.name();
+        if (entry.part().isEmpty()) {
+            tensors.put(name, WeightSources.of(name, tensor, type));
+            return;
+        }
+        Map<StoredPart, NDArray> all = parts.computeIfAbsent(name, n -> new HashMap<>());
+        all.put(entry.part().get(), tensor);
+        tensors.put(name, WeightSources.assembled(name, all, type));
     }
 
     private void eachParameter(Consumer<ModelLayout.Entry> action) {

@@ -51,7 +51,9 @@ public record RopeConfig(
             default ->
                     throw in.error(
                             "rope_type",
-                            "`" + type + "` is not known; known: default, linear, llama3, longrope");
+                            "`"
+                                    + type
+                                    + "` is not known; known: default, linear, llama3, longrope");
         };
     }
 
@@ -76,7 +78,9 @@ public record RopeConfig(
         return frequencies;
     }
 
-    /** Whether a type is the one whose frequencies depend on the text's length; "su" was its name. */
+    /**
+     * Whether a type is the one whose frequencies depend on the text's length; "su" was its name.
+     */
     static boolean isLong(String type) {
         return type.equals("longrope") || type.equals("su");
     }

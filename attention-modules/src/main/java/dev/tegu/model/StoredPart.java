@@ -1,6 +1,7 @@
 package dev.tegu.model;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Where a tensor of the decoder lies in a stored one: row r of it is stored row {@code first + r /
@@ -12,7 +13,26 @@ import java.util.List;
  * @param stride stored rows from one block to the next
  * @param transposed whether the stored tensor is [in, out]
  */
-public record StoredPart(List<Long> stored, long first, long block, long stride, boolean transposed) {
+public record StoredPart(
+        List<Long> stored, long first, long block, long stride, boolean transposed) {
+
+    /** Elements of the stored tensor. */
+    long size() {
+        return size(stored);
+    }
+
+    /** Elements of a tensor. */
+    long size(List<Long> shape) {
+        return shape.stream().reduce(1L, Math::multiplyExact);
+    }
+
+    /** The same of the bias; empty where that is the stored bias. */
+    Optional<StoredPart> ofBias() {
+        long all = stored.get(transposed ? 1 : 0);
+        return block == all
+                ? Optional.empty()
+                : Optional.of(new StoredPart(List.of(all), first, block, stride, false));
+    }
 
     /** Stored row, or column, of a row. */
     long at(long row) {

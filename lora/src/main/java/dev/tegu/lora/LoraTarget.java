@@ -10,11 +10,11 @@ import java.util.List;
  *
  * @param layer number of the layer
  * @param role the map's role in the layer, for example {@code q_proj}
- * @param weight checkpoint name of its weight
+ * @param weight its weight in the checkpoint
  * @param in width of its input
  * @param out width of its output
  */
-record LoraTarget(int layer, String role, String weight, long in, long out) {
+record LoraTarget(int layer, String role, ModelLayout.Entry weight, long in, long out) {
     private static final String WEIGHT = ".weight";
 
     /**
@@ -35,8 +35,7 @@ record LoraTarget(int layer, String role, String weight, long in, long out) {
                 String role = entry.role().replace(WEIGHT, "");
                 if (entry.role().endsWith(WEIGHT) && settings.targetModules().contains(role)) {
                     List<Long> shape = entry.shape();
-                    targets.add(
-                            new LoraTarget(layer, role, entry.name(), shape.get(1), shape.get(0)));
+                    targets.add(new LoraTarget(layer, role, entry, shape.get(1), shape.get(0)));
                 }
             }
         }
@@ -53,9 +52,16 @@ record LoraTarget(int layer, String role, String weight, long in, long out) {
         return peftName("lora_B");
     }
 
-    /** PEFT wraps the model twice, in {@code base_model} and in {@code model}. */
+    /**
+     * PEFT wraps the model twice, in {@code base_model} and in {@code model}. Maps that share a
+     * stored module are told apart by their roles behind its name.
+     */
     private String peftName(String part) {
-        String module = weight.substring(0, weight.length() - WEIGHT.length());
+        String name = weight.name();
+        String module = name.substring(0, name.length() - WEIGHT.length());
+        if (weight.sharesStorage()) {
+            module += "." + role;
+        }
         return "base_model.model." + module + "." + part + WEIGHT;
     }
 
