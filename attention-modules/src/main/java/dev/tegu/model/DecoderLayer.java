@@ -139,6 +139,11 @@ public final class DecoderLayer {
         weights.remove("lora_dropout");
     }
 
+    /** How many tokens softmax attention sees, [] int64 on the CPU; absent: all. */
+    Optional<NDArray> window() {
+        return window;
+    }
+
     /** Whether autograd follows a weight, adapter or new parameter of this layer. */
     public boolean isTrained() {
         return Stream.concat(weights.values().stream(), parameters.values().stream())

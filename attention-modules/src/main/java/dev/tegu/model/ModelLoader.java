@@ -35,6 +35,7 @@ final class ModelLoader {
     private static final List<String> DECODER =
             List.of(
                     "/dev/tegu/model/decoder.py",
+                    "/dev/tegu/model/activation.py",
                     "/dev/tegu/model/cache.py",
                     "/dev/tegu/model/token_losses.py",
                     "/dev/tegu/model/layer_tape.py");

@@ -22,17 +22,6 @@
       y = torch.layer_norm(x, [x.size(-1)], w[name], w[name + ".bias"], self.eps, False)
     return y
 
-  def activation(self, x: Tensor) -> Tensor:
-    if self.hidden_act == "silu":
-      y = torch.silu(x)
-    elif self.hidden_act == "relu":
-      y = torch.relu(x)
-    elif self.hidden_act == "gelu":
-      y = torch.gelu(x)
-    else:
-      y = torch.gelu(x, approximate="tanh")
-    return y
-
   def dense(self, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
     bias = annotate(Optional[Tensor], None)
     if name + ".bias" in w:
