@@ -42,7 +42,14 @@ final class DecodeScript {
                 return Optional.of("a branch of the attention is taken away");
             }
         }
-        return model.config().linearAttention().flatMap(DecodeScript::reasonAgainst);
+        return reasonAgainst(model.config())
+                .or(() -> model.config().linearAttention().flatMap(DecodeScript::reasonAgainst));
+    }
+
+    private static Optional<String> reasonAgainst(ModelConfig config) {
+        return config.architecture().modelType().equals("llama")
+                ? Optional.empty()
+                : Optional.of("later");
     }
 
     /** Why a model's steps are called one by one instead of recorded; empty if they need not be. */

@@ -15,9 +15,9 @@ import dev.tegu.model.ModelWriter;
 import dev.tegu.model.TeguVersion;
 import dev.tegu.model.TensorCodec;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -142,8 +142,8 @@ public final class LoraAdapters {
     }
 
     /**
-     * A and B of every adapter by PEFT's names, by layer and map; float32. Roles that share a stored
-     * map have names of their own here, PEFT's files have one A and one B of the map.
+     * A and B of every adapter by PEFT's names, by layer and map; float32. Roles that share a
+     * stored map have names of their own here, PEFT's files have one A and one B of the map.
      */
     public Map<String, NDArray> parameters() {
         return Collections.unmodifiableMap(parameters);

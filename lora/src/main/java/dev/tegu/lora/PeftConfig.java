@@ -63,8 +63,7 @@ record PeftConfig(
      *
      * @param ranks rank of each target
      */
-    static PeftConfig of(
-            ModelConfig model, LoraSettings settings, Map<LoraTarget, Integer> ranks) {
+    static PeftConfig of(ModelConfig model, LoraSettings settings, Map<LoraTarget, Integer> ranks) {
         Map<String, Integer> rankPattern = new TreeMap<>();
         Map<String, Double> alphaPattern = new TreeMap<>();
         boolean fanInFanOut = false;
@@ -232,13 +231,27 @@ record PeftConfig(
     private static Map<String, JsonNode> pattern(
             ObjectNode json, String key, Predicate<JsonNode> isFit, List<String> faults) {
         Map<String, JsonNode> pattern = new LinkedHashMap<>();
-        json.path(key).fields().forEachRemaining(e -> pattern.put(e.getKey(), e.getValue()));
+        JsonNode found = json.path(key);
+        if (!isNothing(found) && !found.isObject()) {
+            faults.add("`" + key + "` is " + found + ", not a map of names");
+        }
+        found.properties().forEach(e -> pattern.put(e.getKey(), e.getValue()));
         pattern.forEach(
                 (name, value) -> {
                     if (!name.matches("[A-Za-z0-9_.]+")) {
-                        faults.add("`" + key + "` has the name `" + name + "`, only plain ones work");
+                        faults.add(
+                                "`" + key + "` has the name `" + name + "`, only plain ones work");
                     } else if (!isFit.test(value) || !(value.doubleValue() > 0)) {
-                        faults.add("`" + key + "` of `" + name + "` is " + value + ", not above 0");
+                        faults.add(
+                                "`"
+                                        + key
+                                        + "` of `"
+                                        + name
+                                        + "` is "
+                                        + value
+                                        + ", not a"
+                                        + (key.equals(RANK_PATTERN) ? " whole" : "")
+                                        + " number above 0");
                     }
                 });
         return pattern;

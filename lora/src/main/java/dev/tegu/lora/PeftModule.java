@@ -23,7 +23,9 @@ record PeftModule(String name, List<LoraTarget> targets) {
     static List<PeftModule> of(List<LoraTarget> targets) {
         Map<String, List<LoraTarget>> byName = new LinkedHashMap<>();
         targets.forEach(
-                target -> byName.computeIfAbsent(target.module(), n -> new ArrayList<>()).add(target));
+                target ->
+                        byName.computeIfAbsent(target.module(), n -> new ArrayList<>())
+                                .add(target));
         List<PeftModule> modules = new ArrayList<>();
         byName.forEach((name, roles) -> modules.add(new PeftModule(name, List.copyOf(roles))));
         return modules;

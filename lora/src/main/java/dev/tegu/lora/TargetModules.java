@@ -3,10 +3,9 @@ package dev.tegu.lora;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Nearest;
 import dev.tegu.model.Architecture;
-import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -17,11 +16,17 @@ import java.util.TreeSet;
  * under it. Routers and experts have no adapters.
  */
 final class TargetModules {
-    private static final Set<String> ROLES =
-            new LinkedHashSet<>(
-                    List.of(
-                            "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
-                            "down_proj", "fc1", "fc2"));
+    private static final List<String> ROLES =
+            List.of(
+                    "q_proj",
+                    "k_proj",
+                    "v_proj",
+                    "o_proj",
+                    "gate_proj",
+                    "up_proj",
+                    "down_proj",
+                    "fc1",
+                    "fc2");
 
     private TargetModules() {}
 
@@ -31,15 +36,20 @@ final class TargetModules {
      * @throws InvalidValueException at {@code target_modules}
      */
     static void check(String name) {
-        Set<String> known = new TreeSet<>(ROLES);
-        for (String type : Architecture.NAMES) {
-            Architecture.find(type)
-                    .ifPresent(
-                            family ->
-                                    roles(family).forEach(r -> known.addAll(names(family, r))));
+        if (!Known.NAMES.contains(name)) {
+            throw unknown(name, "no linear map of a layer", ROLES, Known.NAMES);
         }
-        if (!known.contains(name)) {
-            throw unknown(name, "no linear map of a layer", List.copyOf(ROLES), known);
+    }
+
+    /** Every name of every family. */
+    private static final class Known {
+        static final Set<String> NAMES = new TreeSet<>(ROLES);
+
+        static {
+            for (String type : Architecture.NAMES) {
+                Architecture family = Architecture.find(type).orElseThrow();
+                roles(family).forEach(role -> NAMES.addAll(names(family, role)));
+            }
         }
     }
 
@@ -61,7 +71,7 @@ final class TargetModules {
                 throw unknown(
                         name,
                         "no linear map of a layer of " + family.modelType() + " that has adapters",
-                        List.copyOf(known),
+                        known,
                         known);
             }
             chosen.addAll(meant);
@@ -71,7 +81,7 @@ final class TargetModules {
 
     /** The shortest name by which PEFT finds the stored map of a role, and no other. */
     static String peftName(Architecture family, String role) {
-        String path = path(family, role);
+        String path = family.linears().get(role).name();
         String last = path.substring(path.lastIndexOf('.') + 1);
         boolean isShared =
                 family.linears().values().stream()
@@ -86,24 +96,19 @@ final class TargetModules {
     }
 
     private static List<String> names(Architecture family, String role) {
-        String path = path(family, role);
+        String path = family.linears().get(role).name();
         return List.of(path, path.substring(path.lastIndexOf('.') + 1));
     }
 
-    private static String path(Architecture family, String role) {
-        Map<String, Architecture.Linear> linears = family.linears();
-        return linears.get(role).name();
-    }
-
     private static InvalidValueException unknown(
-            String name, String what, List<String> shown, Set<String> known) {
+            String name, String what, Collection<String> shown, Set<String> known) {
         return new InvalidValueException(
                 "target_modules",
                 "`"
                         + name
                         + "` is "
                         + what
-                        + Nearest.hint(name, new ArrayList<>(known))
+                        + Nearest.hint(name, known)
                         + "; known: "
                         + String.join(", ", shown));
     }

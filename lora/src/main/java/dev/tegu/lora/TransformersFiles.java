@@ -1,6 +1,5 @@
 package dev.tegu.lora;
 
-import dev.tegu.model.Architecture;
 import dev.tegu.model.ModelWriter;
 import java.io.IOException;
 import java.io.InputStream;
@@ -26,7 +25,7 @@ final class TransformersFiles {
     private TransformersFiles() {}
 
     static void addTo(ModelWriter writer) {
-        writer.transformers(AUTO_MAP, Architecture.json(writer.model().architecture().modelType()));
+        writer.transformers(AUTO_MAP);
         writer.extra(
                 directory -> {
                     for (String name : NAMES) {
