@@ -72,7 +72,14 @@ def gemma2():
     )
 
 
+def gpt2():
+    # the MLP is not four times as wide as the model
+    size = dict(vocab_size=160, n_embd=32, n_inner=56, n_layer=3, n_head=4, n_positions=128)
+    return transformers.GPT2Config(**size, bos_token_id=None, eos_token_id=None)
+
+
 MODELS = {
+    "gpt2-n_inner": gpt2,
     "gpt_neox-parallel": lambda: neox(True),
     "gpt_neox-sequential": lambda: neox(False),
     "phi": phi,
@@ -97,7 +104,7 @@ def draw(model):
         values = torch.randn(parameter.shape, generator=generator)
         if parameter.dim() == 1:
             values = parameter + 0.3 * values
-        elif "embed" in name:
+        elif "embed" in name or ".wte." in name or ".wpe." in name:
             values = values * 0.7
         else:
             values = values * parameter.shape[-1] ** -0.5 * 1.3

@@ -1,5 +1,7 @@
 package dev.tegu.model;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
 import dev.tegu.config.Default;
@@ -217,6 +219,20 @@ public record Architecture(
         String name = "architectures/" + modelType + ".json";
         return Optional.of(
                 ConfigBinder.bind(ConfigNode.parse(text(name), name), Architecture.class));
+    }
+
+    /**
+     * The file of a family as it is, for programs that are not Java.
+     *
+     * @param modelType one of {@link #NAMES}
+     */
+    public static ObjectNode json(String modelType) {
+        try {
+            String text = text("architectures/" + modelType + ".json");
+            return (ObjectNode) new ObjectMapper().readTree(text);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static String text(String resource) {

@@ -36,6 +36,7 @@ import java.util.function.Consumer;
 public final class ModelWriter {
     private static final String CONFIG = "config.json";
     private static final String AUTO_MAP = "auto_map";
+    private static final String ARCHITECTURE = "architecture";
     private static final String GENERATION_CONFIG = "generation_config.json";
 
     private final ObjectNode config;
@@ -102,8 +103,8 @@ public final class ModelWriter {
         writer.takeFiles(source);
         boolean isOurs = source.config().has(ModelConfig.LINEAR_ATTENTION);
         if (isOurs) {
-            // The Python files that it names are an export's, and stay there.
-            writer.config.remove(AUTO_MAP);
+            // The Python files that they are for are an export's, and stay there.
+            writer.config.remove(List.of(AUTO_MAP, ARCHITECTURE));
         }
         if (isOurs && Files.exists(source.path().resolve(Manifest.FILE_NAME))) {
             writer.properties.putAll(Manifest.read(source.path()).properties());
@@ -263,12 +264,13 @@ public final class ModelWriter {
     }
 
     /**
-     * Names the Python classes with which transformers loads the directory; their files are the
-     * caller's to add.
+     * Names the Python classes with which transformers loads the directory, and gives them the data
+     * of the model's family; their files are the caller's to add.
      *
      * @param classes {@code FILE.CLASS} by the class of transformers that asks
      */
-    public ModelWriter autoMap(Map<String, String> classes) {
+    public ModelWriter transformers(Map<String, String> classes) {
+        config.set(ARCHITECTURE, Architecture.json(model.architecture().modelType()));
         ObjectNode map = config.putObject(AUTO_MAP);
         new TreeMap<>(classes).forEach(map::put);
         return this;

@@ -35,7 +35,7 @@ public record StoredPart(
     }
 
     /** Stored row, or column, of a row. */
-    long at(long row) {
+    public long at(long row) {
         return first + row / block * stride + row % block;
     }
 

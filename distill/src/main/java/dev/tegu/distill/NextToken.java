@@ -115,7 +115,7 @@ public final class NextToken implements Objective {
      */
     public static void checkFinetune(LoraFinetuneSettings settings, ModelConfig model) {
         try {
-            settings.adapters().checkLayers(model.numLayers());
+            settings.adapters().check(model);
             TrainedParameters.check(model, settings.trains());
         } catch (InvalidValueException e) {
             throw new InvalidValueException(FINETUNE + "." + e.key(), e.getMessage());
