@@ -25,6 +25,7 @@ public final class Families {
     static final List<String> OWN =
             List.of(
                     "gemma2",
+                    "gpt2-n_inner",
                     "gpt_neox-parallel",
                     "gpt_neox-sequential",
                     "mistral-head_dim",
