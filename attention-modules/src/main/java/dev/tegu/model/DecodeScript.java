@@ -21,6 +21,7 @@ final class DecodeScript {
     private static final List<String> SCRIPTS =
             List.of(
                     "decode.py",
+                    "activation.py",
                     "decode_attention.py",
                     "decode_state.py",
                     "/dev/tegu/attention/feature_maps.py",
@@ -42,7 +43,38 @@ final class DecodeScript {
                 return Optional.of("a branch of the attention is taken away");
             }
         }
-        return model.config().linearAttention().flatMap(DecodeScript::reasonAgainst);
+        return reasonAgainst(model.config())
+                .or(() -> model.config().linearAttention().flatMap(DecodeScript::reasonAgainst));
+    }
+
+    /** The families' switches that decode.py does not know, whose models are slower for it. */
+    private static Optional<String> reasonAgainst(ModelConfig config) {
+        Architecture family = config.architecture();
+        DecoderSwitches switches = config.switches();
+        if (family.normType() == Architecture.NormType.RMS_PLUS_ONE) {
+            return Optional.of("norms multiply by 1 + w");
+        }
+        if (!family.norms().containsKey("input_layernorm")
+                || family.norms().containsKey("attention_output_norm")
+                || family.norms().containsKey("mlp_output_norm")) {
+            return Optional.of("norms stand behind attention and MLP");
+        }
+        if (family.qkNorm() == Architecture.QkNorm.WHOLE) {
+            return Optional.of("queries are normed over all heads at once");
+        }
+        if (switches.experts() > 0) {
+            return Optional.of("each token chooses its experts");
+        }
+        if (switches.embedScale() != 1 || switches.queryFactor() != 1) {
+            return Optional.of("embeddings or queries are scaled");
+        }
+        if (switches.attentionSoftcap() > 0 || switches.finalSoftcap() > 0) {
+            return Optional.of("scores or logits are capped");
+        }
+        if (switches.longRope().isPresent()) {
+            return Optional.of("angles depend on the text's length");
+        }
+        return Optional.empty();
     }
 
     /** Why a model's steps are called one by one instead of recorded; empty if they need not be. */

@@ -26,6 +26,7 @@ public final class DecoderLayer {
     private final Map<String, NDArray> weights;
     private final Map<String, NDArray> parameters;
     private final Map<String, NDArray> constants;
+    private final Optional<NDArray> window;
     private final Optional<LinearAttention> attention;
     private boolean dropsWindow;
 
@@ -34,12 +35,14 @@ public final class DecoderLayer {
             Map<String, NDArray> weights,
             Map<String, NDArray> parameters,
             Map<String, NDArray> constants,
+            Optional<NDArray> window,
             Optional<LinearAttention> attention) {
         this.script = script;
         this.frozen = Collections.unmodifiableMap(new LinkedHashMap<>(weights));
         this.weights = new LinkedHashMap<>(weights);
         this.parameters = new LinkedHashMap<>(parameters);
         this.constants = new LinkedHashMap<>(constants);
+        this.window = window;
         this.attention = attention;
     }
 
@@ -69,12 +72,15 @@ public final class DecoderLayer {
      * @param documents [B, T] int64; absent: each row continues its text
      * @param visible which tokens, P earlier ones in front, each one sees in a softmax layer, [B,
      *     1, T, P + T] boolean; absent: all up to itself
+     * @param position [T] or [B, T] int64, for models whose positions are learned; absent: no model
+     *     asks
      */
     public record Places(
             Rope rope,
             Optional<NDArray> mask,
             Optional<NDArray> documents,
-            Optional<NDArray> visible) {
+            Optional<NDArray> visible,
+            Optional<NDArray> position) {
         /** Whether each row is one text without padding. */
         public boolean isPlain() {
             return mask.isEmpty() && documents.isEmpty();
@@ -82,7 +88,11 @@ public final class DecoderLayer {
 
         /** Of rows that are equally long texts without padding. */
         public static Places of(Rope rope) {
-            return new Places(rope, Optional.empty(), Optional.empty(), Optional.empty());
+            return of(rope, Optional.empty());
+        }
+
+        static Places of(Rope rope, Optional<NDArray> position) {
+            return new Places(rope, Optional.empty(), Optional.empty(), Optional.empty(), position);
         }
     }
 
@@ -127,6 +137,11 @@ public final class DecoderLayer {
     /** Ends {@link #dropAdapterInputs}. */
     public void keepAdapterInputs() {
         weights.remove("lora_dropout");
+    }
+
+    /** How many tokens softmax attention sees, [] int64 on the CPU; absent: all. */
+    Optional<NDArray> window() {
+        return window;
     }
 
     /** Whether autograd follows a weight, adapter or new parameter of this layer. */
@@ -240,8 +255,9 @@ public final class DecoderLayer {
     }
 
     /** What softmax attention reads beside q, k and v. */
-    static Map<String, NDArray> softmaxInputs(Places places) {
+    Map<String, NDArray> softmaxInputs(Places places) {
         Map<String, NDArray> given = new LinkedHashMap<>();
+        window.ifPresent(tokens -> given.put("window", tokens));
         given.put("cos", places.rope().cos());
         given.put("sin", places.rope().sin());
         places.visible().ifPresent(visible -> given.put("visible", visible));

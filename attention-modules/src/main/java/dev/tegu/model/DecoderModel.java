@@ -4,7 +4,6 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import dev.tegu.attention.AttentionShape;
 import dev.tegu.attention.FusedAttention;
 import dev.tegu.attention.LinearAttention;
 import dev.tegu.checkpoint.DType;
@@ -13,8 +12,12 @@ import dev.tegu.engine.TorchScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -23,6 +26,8 @@ import java.util.Set;
  * <p>Teacher and student are one object with two attentions: the frozen weights exist once.
  */
 public final class DecoderModel implements LanguageModel, AutoCloseable {
+    private static final String POSITIONS = "embed_positions";
+
     private final ModelConfig config;
     private final DType dtype;
     private final NDManager manager;
@@ -35,6 +40,11 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     private final NDArray embedding;
     private final NDArray norm;
     private final NDArray head;
+    private final Map<String, NDArray> moreEnds;
+
+    /** What the scripts read behind the layers: norm, head and their biases. */
+    private final Map<String, NDArray> behind = new LinkedHashMap<>();
+
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final Positions positions;
     private final boolean hasSoftmax;
@@ -49,17 +59,26 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         this.config = config;
         this.dtype = dtype;
         this.manager = manager;
-        AttentionShape shape = config.shape();
         this.kernel =
                 config.linearAttention().map(spec -> ModelLoader.attention(config, spec, ablated));
         this.script =
                 kernel.map(LinearAttention::script).orElseGet(() -> ModelLoader.script(config));
         this.positions =
-                new Positions(script, new RopeTable(config.rope(), shape.headDim(), manager));
+                new Positions(
+                        script,
+                        new RopeTable(config, manager),
+                        config.architecture().embedPositions().isPresent()
+                                ? OptionalInt.of(config.maxPositions())
+                                : OptionalInt.empty());
         ModelLayout layout = new ModelLayout(config);
         this.embedding = source.tensor(layout.embedding());
         this.norm = source.tensor(layout.norm());
         this.head = config.tiesEmbeddings() ? embedding : source.tensor(layout.head());
+        this.moreEnds = Collections.unmodifiableMap(source.tensors(layout.moreEnds()));
+        behind.put("norm", norm);
+        behind.put("lm_head", head);
+        behind.putAll(moreEnds);
+        behind.remove(POSITIONS);
         for (int i = 0; i < config.numLayers(); i++) {
             layers.add(
                     new DecoderLayer(
@@ -67,6 +86,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
                             source.tensors(layout.layer(i)),
                             source.tensors(layout.parameters(i)),
                             ModelLoader.constants(config, i, manager),
+                            ModelLoader.window(config, i, manager),
                             config.isLinear(i) ? kernel : Optional.empty()));
         }
         this.hasSoftmax = layers.stream().anyMatch(layer -> layer.attention().isEmpty());
@@ -182,12 +202,35 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return List.of(embedding, norm, head);
     }
 
+    /** What the family has more outside the layers, by role, see {@link ModelLayout#moreEnds}. */
+    public Map<String, NDArray> moreEnds() {
+        return moreEnds;
+    }
+
     /**
+     * Embeds texts from their first tokens on.
+     *
      * @param ids [B, T] int64
      * @return [B, T, M], owned by the manager of {@code ids}
      */
     public NDArray embed(NDArray ids) {
-        return script.call("embed", new TorchScript.Arguments().add(ids).add(embedding)).get(0);
+        return embed(ids, places(TokenBatch.of(ids), false));
+    }
+
+    /**
+     * @param ids [B, T] int64
+     * @param places where they stand
+     * @return [B, T, M], owned by the manager of {@code ids}
+     */
+    public NDArray embed(NDArray ids, DecoderLayer.Places places) {
+        TorchScript.Arguments arguments = new TorchScript.Arguments().add(ids).add(embedding);
+        if (places.position().isEmpty()) {
+            return script.call("embed", arguments).get(0);
+        }
+        return script.call(
+                        "embed_placed",
+                        arguments.add(moreEnds.get(POSITIONS)).add(places.position().get()))
+                .get(0);
     }
 
     /** Cosines and sines of positions {@code from..to-1}, owned by {@code owner}. */
@@ -225,7 +268,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
      */
     public NDArray forward(TokenBatch batch) {
         DecoderLayer.Places places = places(batch, hasSoftmax());
-        NDArray hidden = embed(batch.ids());
+        NDArray hidden = embed(batch.ids(), places);
         for (DecoderLayer layer : layers) {
             NDArray next = layer.forward(hidden, places);
             hidden.close();
@@ -242,7 +285,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
      */
     public NDArray teacher(TokenBatch batch) {
         DecoderLayer.Places places = places(batch, true);
-        NDArray hidden = embed(batch.ids());
+        NDArray hidden = embed(batch.ids(), places);
         for (DecoderLayer layer : layers) {
             NDArray next = layer.teacher(hidden, places);
             hidden.close();
@@ -300,7 +343,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         NDManager owner = batch.ids().getManager();
         Positions.Placed placed =
                 positions.place(batch, state.length(), state.rows(), hasSoftmax());
-        NDArray hidden = embed(batch.ids());
+        NDArray hidden = embed(batch.ids(), placed.places());
         for (int i = 0; i < layers.size(); i++) {
             DecoderLayer layer = layers.get(i);
             try (NDManager scope = owner.newSubManager()) {
@@ -316,7 +359,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
 
     /** The final norm alone, [B, T, M]. */
     public NDArray normed(NDArray hidden) {
-        return script.call("normed", new TorchScript.Arguments().add(hidden).add(norm)).get(0);
+        return script.call("normed", ending(hidden)).get(0);
     }
 
     /** Float32 logits of every position, [B, T, V]. */
@@ -345,7 +388,7 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         for (NDArray array : more) {
             arguments.add(array);
         }
-        return arguments.add(norm).add(head);
+        return arguments.add("e", behind);
     }
 
     @Override

@@ -224,7 +224,7 @@ public final class DecoderState implements AutoCloseable {
                     before instanceof LayerState.Softmax softmax
                             ? softmax
                             : new LayerState.Softmax(layer.nothing(in.k()), layer.nothing(in.v()));
-            NDList result = softmax(in, places, cache);
+            NDList result = softmax(layer, in, places, cache);
             after = new LayerState.Softmax(result.get(1), result.get(2));
             output = result.get(0);
         }
@@ -238,7 +238,10 @@ public final class DecoderState implements AutoCloseable {
 
     /** Softmax attention after the tokens of a cache: output, all keys (rotated), all values. */
     private NDList softmax(
-            DecoderLayer.Projected in, DecoderLayer.Places places, LayerState.Softmax cache) {
+            DecoderLayer layer,
+            DecoderLayer.Projected in,
+            DecoderLayer.Places places,
+            LayerState.Softmax cache) {
         return model.script()
                 .call(
                         "softmax_piece",
@@ -246,7 +249,7 @@ public final class DecoderState implements AutoCloseable {
                                 .add(in.q())
                                 .add(in.k())
                                 .add(in.v())
-                                .add("p", DecoderLayer.softmaxInputs(places))
+                                .add("p", layer.softmaxInputs(places))
                                 .add(cache.k())
                                 .add(cache.v()));
     }

@@ -5,6 +5,7 @@ import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.TensorInfo;
 import dev.tegu.config.Nearest;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SortedMap;
@@ -31,29 +32,39 @@ final class LayoutCheck {
         // A teacher has none of the new parameters; a student must have them all.
         boolean untrained = !files.config().has(ModelConfig.LINEAR_ATTENTION);
         unexpected.addAll(files.names());
-        for (ModelLayout.Entry entry : new ModelLayout(config).all()) {
-            String name = entry.name();
-            unexpected.remove(name);
-            if (!files.has(name)) {
-                if (!(untrained && entry.parameter().isPresent())) {
-                    missing.add(name);
-                }
-                continue;
-            }
-            TensorInfo info = files.info(name);
-            if (!info.shape().equals(entry.shape())) {
-                misshapen.put(name, "expected " + entry.shape() + ", found " + info.shape());
-            } else if (!info.dtype().isFloat()) {
-                misshapen.put(name, "expected a float type, found " + info.dtype());
-            }
-        }
+        ModelLayout layout = new ModelLayout(config);
+        Set<String> parameters = new HashSet<>();
+        layout.all().stream()
+                .filter(entry -> entry.parameter().isPresent())
+                .forEach(entry -> parameters.add(entry.name()));
+        layout.stored()
+                .forEach(
+                        (name, shape) ->
+                                check(files, name, shape, untrained && parameters.contains(name)));
         unexpected.remove(config.architecture().lmHead());
-        unexpected.removeIf(name -> name.endsWith("rotary_emb.inv_freq"));
+        unexpected.removeIf(config.architecture()::ignores);
+    }
+
+    private void check(
+            HuggingFaceDirectory files, String name, List<Long> shape, boolean mayBeMissing) {
+        unexpected.remove(name);
+        if (!files.has(name)) {
+            if (!mayBeMissing) {
+                missing.add(name);
+            }
+            return;
+        }
+        TensorInfo info = files.info(name);
+        if (!info.shape().equals(shape)) {
+            misshapen.put(name, "expected " + shape + ", found " + info.shape());
+        } else if (!info.dtype().isFloat()) {
+            misshapen.put(name, "expected a float type, found " + info.dtype());
+        }
     }
 
     /**
      * What does not fit, one text a kind; empty where all fits. Leftovers that transformers ignores
-     * too, a tied head and inverse frequencies, are no fault.
+     * too, a tied head, inverse frequencies and stored masks, are no fault.
      */
     static List<String> faults(HuggingFaceDirectory files, ModelConfig config) {
         LayoutCheck check = new LayoutCheck(files, config);

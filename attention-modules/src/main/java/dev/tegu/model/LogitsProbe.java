@@ -48,12 +48,12 @@ public final class LogitsProbe {
     private static Map<String, TensorSource> run(
             DecoderModel model, NDArray ids, TorchScript casts) {
         Map<String, TensorSource> results = new TreeMap<>();
-        DecoderLayer.Rope rope = model.rope(ids.getManager(), 0, (int) ids.getShape().get(1));
-        NDArray hidden = model.embed(ids);
+        DecoderLayer.Places places = model.places(TokenBatch.of(ids));
+        NDArray hidden = model.embed(ids, places);
         int number = 0;
         for (DecoderLayer layer : model.layers()) {
             results.put("hidden_states." + number++, source(wide(hidden, model, casts)));
-            hidden = layer.forward(hidden, rope);
+            hidden = layer.forward(hidden, places);
         }
         results.put("hidden_states." + number, source(wide(model.normed(hidden), model, casts)));
         results.put("logits", source(model.logits(hidden)));

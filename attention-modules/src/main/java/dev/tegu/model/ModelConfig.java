@@ -9,6 +9,8 @@ import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigException;
 import dev.tegu.config.ConfigNode;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -23,10 +25,11 @@ import java.util.TreeSet;
  * @param vocabSize number of token ids
  * @param maxPositions context the model was trained for
  * @param normEps epsilon of the norms
- * @param hiddenAct the MLP's activation: silu, gelu or gelu_pytorch_tanh
+ * @param hiddenAct the MLP's activation: silu, relu, gelu or gelu_pytorch_tanh
  * @param tiesEmbeddings whether the head is the embedding
  * @param biases roles of the linear maps that have a bias
  * @param rope the rotary embedding
+ * @param switches what of the decoder differs from family to family
  * @param linearAttention the student's attention, absent for a teacher
  */
 public record ModelConfig(
@@ -41,6 +44,7 @@ public record ModelConfig(
         boolean tiesEmbeddings,
         Set<String> biases,
         RopeConfig rope,
+        DecoderSwitches switches,
         Optional<AttentionSpec> linearAttention) {
 
     /** {@code model_type} of a student; its own family is in the linear_attention block. */
@@ -48,6 +52,18 @@ public record ModelConfig(
 
     /** Key of config.json under which a student's attention stands. */
     public static final String LINEAR_ATTENTION = "linear_attention";
+
+    /**
+     * Names that transformers has for an activation, and the one that the decoder's scripts know.
+     */
+    private static final Map<String, String> ACTIVATIONS =
+            Map.of(
+                    "silu", "silu",
+                    "relu", "relu",
+                    "gelu", "gelu",
+                    "gelu_pytorch_tanh", "gelu_pytorch_tanh",
+                    "gelu_new", "gelu_pytorch_tanh",
+                    "gelu_fast", "gelu_pytorch_tanh");
 
     /** Version of the linear_attention block that this code writes, and the newest it reads. */
     public static final int FORMAT_VERSION = 1;
@@ -58,12 +74,12 @@ public record ModelConfig(
      * @throws CheckpointException if a key is missing or out of range, or the family is unknown
      */
     public static ModelConfig parse(ObjectNode json, String source) {
-        Reader in = new Reader(json, source);
+        Reader in = new Reader(json, source, Map.of());
         String type = in.text("model_type");
         Optional<AttentionSpec> student = Optional.empty();
         if (json.has(LINEAR_ATTENTION)) {
             ObjectNode block = in.object(LINEAR_ATTENTION).deepCopy();
-            Reader header = new Reader(block, source + ": " + LINEAR_ATTENTION);
+            Reader header = new Reader(block, source + ": " + LINEAR_ATTENTION, Map.of());
             type = header.text("base_model_type");
             int version = header.integer("version", 1, Integer.MAX_VALUE);
             if (version > FORMAT_VERSION) {
@@ -100,10 +116,17 @@ public record ModelConfig(
                                                         + " known: "
                                                         + String.join(", ", Architecture.NAMES)
                                                         + " (see `tegu list architectures`)"));
+        FamilyConfig config = FamilyConfig.of(architecture, json, source);
+        return of(architecture, config, student);
+    }
+
+    private static ModelConfig of(
+            Architecture architecture, FamilyConfig config, Optional<AttentionSpec> student) {
+        Reader in = config.reader();
         int hidden = in.integer("hidden_size", 1, 1 << 20);
         int heads = in.integer("num_attention_heads", 1, 1 << 16);
         int kvHeads = in.integerOr("num_key_value_heads", heads);
-        if (!json.hasNonNull("head_dim") && hidden % heads != 0) {
+        if (!in.json().hasNonNull("head_dim") && hidden % heads != 0) {
             throw in.error("hidden_size", hidden + " is not a multiple of " + heads + " heads");
         }
         int headDim = in.integerOr("head_dim", hidden / heads);
@@ -115,7 +138,7 @@ public record ModelConfig(
             throw in.error("head_dim", "must be even for RoPE, found " + headDim);
         }
         String act = in.textOr("hidden_act", "silu");
-        if (!Set.of("silu", "gelu", "gelu_pytorch_tanh").contains(act)) {
+        if (!ACTIVATIONS.containsKey(act)) {
             throw in.error("hidden_act", "`" + act + "` is not an activation Tegu knows");
         }
         Set<String> biases = new TreeSet<>();
@@ -123,26 +146,25 @@ public record ModelConfig(
                 .linears()
                 .forEach(
                         (role, linear) -> {
-                            boolean has =
-                                    linear.bias().equals("always")
-                                            || json.path(linear.bias()).asBoolean(false);
-                            if (has) {
+                            if (config.decides(linear.bias())) {
                                 biases.add(role);
                             }
                         });
+        int layers = in.integer("num_hidden_layers", 1, 1 << 16);
         int maxPositions = in.integerOr("max_position_embeddings", 2048);
         return new ModelConfig(
                 architecture,
                 new AttentionShape(heads, kvHeads, headDim, hidden),
                 in.integer("intermediate_size", 1, 1 << 24),
-                in.integer("num_hidden_layers", 1, 1 << 16),
+                layers,
                 in.integer("vocab_size", 1, 1 << 24),
                 maxPositions,
-                in.numberOr("rms_norm_eps", 1e-6),
-                act,
-                json.path("tie_word_embeddings").asBoolean(false),
+                in.numberOr("norm_eps", 1e-6),
+                ACTIVATIONS.get(act),
+                in.json().path("tie_word_embeddings").asBoolean(false),
                 biases,
-                RopeConfig.parse(json, source, maxPositions),
+                RopeConfig.parse(in, maxPositions),
+                config.switches(hidden, headDim, layers, maxPositions),
                 student);
     }
 
@@ -160,6 +182,7 @@ public record ModelConfig(
                 tiesEmbeddings,
                 biases,
                 rope,
+                switches,
                 spec);
     }
 
@@ -179,10 +202,35 @@ public record ModelConfig(
                 && linearAttention.get().window().anchor() != WindowSpec.Anchor.START;
     }
 
-    /** Typed access to config.json with messages that say the key. */
-    record Reader(ObjectNode json, String source) {
+    /**
+     * What a conversion should say of this model: where its student cannot be all that the teacher
+     * is.
+     */
+    public List<String> notes() {
+        return architecture.notes().stream()
+                .filter(note -> holds(note.when()))
+                .map(Architecture.Note::text)
+                .toList();
+    }
+
+    private boolean holds(Architecture.When when) {
+        return switch (when) {
+            case ALWAYS -> true;
+            case WINDOW -> switches.windows().stream().anyMatch(window -> window > 0);
+            case ATTENTION_SOFTCAP -> switches.attentionSoftcap() > 0;
+            case LONGROPE -> switches.longRope().isPresent();
+        };
+    }
+
+    /**
+     * Typed access to config.json with messages that say the key.
+     *
+     * @param names of keys in the file, where they are not the canonical ones
+     */
+    record Reader(ObjectNode json, String source, Map<String, String> names) {
         CheckpointException error(String key, String message) {
-            return new CheckpointException(source + ": `" + key + "`: " + message);
+            return new CheckpointException(
+                    source + ": `" + names.getOrDefault(key, key) + "`: " + message);
         }
 
         ObjectNode object(String key) {

@@ -22,7 +22,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 
@@ -33,6 +35,7 @@ final class ModelLoader {
     private static final List<String> DECODER =
             List.of(
                     "/dev/tegu/model/decoder.py",
+                    "/dev/tegu/model/activation.py",
                     "/dev/tegu/model/cache.py",
                     "/dev/tegu/model/token_losses.py",
                     "/dev/tegu/model/layer_tape.py");
@@ -61,12 +64,38 @@ final class ModelLoader {
     /** What the decoder's scripts read of a model. */
     static Map<String, Object> constants(ModelConfig config) {
         AttentionShape shape = config.shape();
-        return Map.of(
-                "eps", config.normEps(),
-                "hidden_act", config.hiddenAct(),
-                "num_heads", (long) shape.numHeads(),
-                "num_kv_heads", (long) shape.numKvHeads(),
-                "head_dim", (long) shape.headDim());
+        Architecture family = config.architecture();
+        DecoderSwitches switches = config.switches();
+        Map<String, Object> constants = new LinkedHashMap<>();
+        constants.put("eps", config.normEps());
+        constants.put("hidden_act", config.hiddenAct());
+        constants.put("num_heads", (long) shape.numHeads());
+        constants.put("num_kv_heads", (long) shape.numKvHeads());
+        constants.put("head_dim", (long) shape.headDim());
+        constants.put("norm_type", word(family.normType()));
+        constants.put("qk_norm", word(family.qkNorm()));
+        constants.put("mlp_kind", word(family.mlp()));
+        constants.put("parallel", switches.parallel());
+        constants.put("embed_scale", switches.embedScale());
+        constants.put("query_factor", switches.queryFactor());
+        constants.put("rotary_dims", (long) switches.rotaryDims());
+        constants.put("attention_softcap", switches.attentionSoftcap());
+        constants.put("final_softcap", switches.finalSoftcap());
+        constants.put("experts", (long) switches.experts());
+        constants.put("experts_per_token", (long) switches.expertsPerToken());
+        return constants;
+    }
+
+    private static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** How many tokens a layer's softmax attention sees, [] int64 on the CPU; absent: all. */
+    static Optional<NDArray> window(ModelConfig config, int layer, NDManager manager) {
+        int window = config.switches().windows().get(layer);
+        return window == 0
+                ? Optional.empty()
+                : Optional.of(manager.newSubManager(Device.cpu()).create((long) window));
     }
 
     /** Where a model's tensors come from; each becomes the property of the model's manager. */
@@ -117,7 +146,7 @@ final class ModelLoader {
                             return start(manager, entry, seed);
                         }
                         if (entry.parameter().isEmpty()) {
-                            return weights.read(files, entry.name());
+                            return weights.read(files, entry);
                         }
                         TensorInfo info = files.info(entry.name());
                         return TensorCodec.decodeWritable(
@@ -146,8 +175,7 @@ final class ModelLoader {
                     long size = entry.shape().stream().reduce(1L, Math::multiplyExact);
                     float[] values = new float[Math.toIntExact(size)];
                     if (entry.shape().size() == 1) {
-                        // norms start at one, biases at zero
-                        Arrays.fill(values, entry.role().endsWith(".bias") ? 0 : 1);
+                        Arrays.fill(values, startOfVector(config, entry));
                     } else {
                         normal.fill(values, random.split());
                     }
@@ -173,11 +201,10 @@ final class ModelLoader {
                             return start(manager, entry, seed);
                         }
                         Shape shape = new Shape(entry.shape().stream().mapToLong(n -> n).toArray());
-                        boolean isNorm = shape.dimension() == 1 && !entry.role().endsWith(".bias");
                         return weights.converted(
                                 entry.name(),
-                                isNorm
-                                        ? manager.ones(shape)
+                                shape.dimension() == 1
+                                        ? manager.ones(shape).muli(startOfVector(config, entry))
                                         : manager.randomNormal(0, 0.02f, shape, DataType.FLOAT32));
                     },
                     Set.of());
@@ -186,6 +213,12 @@ final class ModelLoader {
             refuseShortage(e, "making a model of " + config.numLayers() + " layers", dtype);
             throw e;
         }
+    }
+
+    /** Biases start at zero, norms where they change nothing. */
+    private static float startOfVector(ModelConfig config, ModelLayout.Entry entry) {
+        boolean addsOne = config.architecture().normType() == Architecture.NormType.RMS_PLUS_ONE;
+        return entry.role().endsWith(".bias") || addsOne ? 0 : 1;
     }
 
     /** Says what was being made when memory ran out. */

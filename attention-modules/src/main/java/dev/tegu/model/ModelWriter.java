@@ -36,6 +36,7 @@ import java.util.function.Consumer;
 public final class ModelWriter {
     private static final String CONFIG = "config.json";
     private static final String AUTO_MAP = "auto_map";
+    private static final String ARCHITECTURE = "architecture";
     private static final String GENERATION_CONFIG = "generation_config.json";
 
     private final ObjectNode config;
@@ -44,6 +45,10 @@ public final class ModelWriter {
     private final Optional<HuggingFaceDirectory> source;
     private final Map<String, TensorSource> tensors = new TreeMap<>();
     private final Map<String, WeightChange> changes = new HashMap<>();
+
+    /** Of stored tensors that several arrays from memory lie in. */
+    private final Map<String, Map<StoredPart, NDArray>> parts = new HashMap<>();
+
     private final Map<String, String> properties = new TreeMap<>();
     private final List<Path> files = new ArrayList<>();
     private final List<Extra> extras = new ArrayList<>();
@@ -98,8 +103,8 @@ public final class ModelWriter {
         writer.takeFiles(source);
         boolean isOurs = source.config().has(ModelConfig.LINEAR_ATTENTION);
         if (isOurs) {
-            // The Python files that it names are an export's, and stay there.
-            writer.config.remove(AUTO_MAP);
+            // The Python files that they are for are an export's, and stay there.
+            writer.config.remove(List.of(AUTO_MAP, ARCHITECTURE));
         }
         if (isOurs && Files.exists(source.path().resolve(Manifest.FILE_NAME))) {
             writer.properties.putAll(Manifest.read(source.path()).properties());
@@ -126,6 +131,9 @@ public final class ModelWriter {
         if (!writer.model.tiesEmbeddings()) {
             writer.put(writer.layout.head(), ends.get(2), dtype);
         }
+        writer.layout
+                .moreEnds()
+                .forEach(entry -> writer.put(entry, model.moreEnds().get(entry.role()), dtype));
         for (int i = 0; i < writer.model.numLayers(); i++) {
             Map<String, NDArray> weights = model.layers().get(i).weights();
             for (ModelLayout.Entry entry : writer.layout.layer(i)) {
@@ -168,6 +176,7 @@ public final class ModelWriter {
         if (from.has(layout.head().name())) {
             put(layout.head(), ends.get(2), from);
         }
+        layout.moreEnds().forEach(entry -> put(entry, trained.moreEnds().get(entry.role()), from));
         for (int i = 0; i < model.numLayers(); i++) {
             Map<String, NDArray> weights = trained.layers().get(i).weights();
             layout.layer(i).forEach(entry -> put(entry, weights.get(entry.role()), from));
@@ -185,9 +194,7 @@ public final class ModelWriter {
      * @throws IllegalArgumentException if the model has no tensor of this name and shape
      */
     public ModelWriter tensor(String name, TensorSource tensor) {
-        boolean fits =
-                layout.all().stream()
-                        .anyMatch(e -> e.name().equals(name) && e.shape().equals(tensor.shape()));
+        boolean fits = tensor.shape().equals(layout.stored().get(name));
         if (!fits) {
             throw new IllegalArgumentException(
                     "the model has no tensor `" + name + "` of shape " + tensor.shape());
@@ -198,13 +205,22 @@ public final class ModelWriter {
 
     /**
      * Changes a weight that is copied from another directory; the result has the type that the
-     * weight had, or that of {@link #cast}.
+     * stored weight had, or that of {@link #cast}. Weights that lie in one stored tensor are
+     * changed together and rounded once.
      *
+     * @param weight of the decoder, [out, in]
+     * @param change of its rows
      * @throws CheckpointException if the other directory has no such tensor
      */
-    public ModelWriter change(String name, WeightChange change) {
+    public ModelWriter change(ModelLayout.Entry weight, WeightChange change) {
+        String name = weight.name();
         source.orElseThrow(() -> new IllegalStateException("nothing is copied")).info(name);
-        changes.put(name, change);
+        if (weight.part().isEmpty()) {
+            changes.put(name, change);
+        } else {
+            PartChanges all = (PartChanges) changes.computeIfAbsent(name, n -> new PartChanges());
+            all.add(weight, change);
+        }
         return this;
     }
 
@@ -248,12 +264,13 @@ public final class ModelWriter {
     }
 
     /**
-     * Names the Python classes with which transformers loads the directory; their files are the
-     * caller's to add.
+     * Names the Python classes with which transformers loads the directory, and gives them the data
+     * of the model's family; their files are the caller's to add.
      *
      * @param classes {@code FILE.CLASS} by the class of transformers that asks
      */
-    public ModelWriter autoMap(Map<String, String> classes) {
+    public ModelWriter transformers(Map<String, String> classes) {
+        config.set(ARCHITECTURE, Architecture.json(model.architecture().modelType()));
         ObjectNode map = config.putObject(AUTO_MAP);
         new TreeMap<>(classes).forEach(map::put);
         return this;
@@ -330,7 +347,14 @@ public final class ModelWriter {
     }
 
     private void put(ModelLayout.Entry entry, NDArray tensor, DType type) {
-        tensors.put(entry.name(), WeightSources.of(entry.name(), tensor, type));
+        String name = entry.name();
+        if (entry.part().isEmpty()) {
+            tensors.put(name, WeightSources.of(name, tensor, type));
+            return;
+        }
+        Map<StoredPart, NDArray> all = parts.computeIfAbsent(name, n -> new HashMap<>());
+        all.put(entry.part().get(), tensor);
+        tensors.put(name, WeightSources.assembled(name, all, type));
     }
 
     private void eachParameter(Consumer<ModelLayout.Entry> action) {

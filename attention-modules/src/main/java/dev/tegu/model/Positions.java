@@ -3,10 +3,12 @@ package dev.tegu.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import dev.tegu.engine.TorchScript;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Works out where the tokens of a batch stand: their positions for RoPE, and whom softmax layers
@@ -19,9 +21,35 @@ final class Positions implements AutoCloseable {
     private final TorchScript script;
     private final RopeTable table;
 
-    Positions(TorchScript script, RopeTable table) {
+    /** How many positions are learned, where they are. */
+    private final OptionalInt learned;
+
+    Positions(TorchScript script, RopeTable table, OptionalInt learned) {
         this.script = script;
         this.table = table;
+        this.learned = learned;
+    }
+
+    /**
+     * @param end how long texts become
+     * @throws IllegalArgumentException if positions are learned, and fewer
+     */
+    void requireLearned(int end) {
+        if (learned.isPresent() && end > learned.getAsInt()) {
+            throw new IllegalArgumentException(
+                    "the model has learned "
+                            + learned.getAsInt()
+                            + " positions and cannot read a text of "
+                            + end
+                            + " tokens; give it a shorter one");
+        }
+    }
+
+    /** Positions {@code from..to-1}, where a model asks for them. */
+    private Optional<NDArray> numbers(NDManager owner, int from, int to) {
+        return learned.isPresent()
+                ? Optional.of(owner.arange(from, to, 1, DataType.INT64))
+                : Optional.empty();
     }
 
     /**
@@ -54,9 +82,11 @@ final class Positions implements AutoCloseable {
     Placed place(TokenBatch batch, int length, Optional<Rows> before, boolean hasSoftmax) {
         NDManager owner = batch.ids().getManager();
         int end = Math.addExact(length, batch.length());
+        requireLearned(end);
         if (batch.isPlain() && before.isEmpty()) {
             return new Placed(
-                    DecoderLayer.Places.of(rope(owner, length, end)), Optional.<Rows>empty());
+                    DecoderLayer.Places.of(rope(owner, length, end), numbers(owner, length, end)),
+                    Optional.<Rows>empty());
         }
         try (NDManager scope = owner.newSubManager()) {
             Rows start =
@@ -92,7 +122,8 @@ final class Positions implements AutoCloseable {
                             new DecoderLayer.Rope(out.get(0), out.get(1)),
                             batch.mask(),
                             batch.documents(),
-                            visible),
+                            visible,
+                            learned.isPresent() ? Optional.of(out.get(6)) : Optional.empty()),
                     Optional.of(new Rows(out.get(3), out.get(4), out.get(5), columns)));
         }
     }

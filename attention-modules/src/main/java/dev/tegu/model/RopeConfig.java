@@ -1,12 +1,14 @@
 package dev.tegu.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Map;
 
 /**
  * Rotary position embedding, in the "rotate half" convention.
  *
  * @param theta base of the frequencies
- * @param type default, linear or llama3
+ * @param type default, linear, llama3, or longrope, whose factors are {@link
+ *     DecoderSwitches.LongRope}
  * @param factor how much longer the context became (linear, llama3)
  * @param lowFreqFactor llama3: waves longer than original / this are stretched whole
  * @param highFreqFactor llama3: waves shorter than original / this stay
@@ -24,18 +26,19 @@ public record RopeConfig(
      * Reads either spelling: {@code rope_parameters}, or {@code rope_theta} with {@code
      * rope_scaling} (whose kind is {@code rope_type} or, older, {@code type}).
      */
-    static RopeConfig parse(ObjectNode json, String source, int maxPositions) {
-        ModelConfig.Reader top = new ModelConfig.Reader(json, source);
+    static RopeConfig parse(ModelConfig.Reader top, int maxPositions) {
+        ObjectNode json = top.json();
         String block = json.hasNonNull("rope_parameters") ? "rope_parameters" : "rope_scaling";
         if (!json.hasNonNull(block)) {
             return new RopeConfig(top.numberOr("rope_theta", 10_000), "default", 1, 1, 1, 1);
         }
         ModelConfig.Reader in =
-                new ModelConfig.Reader(top.object(block), source + ": `" + block + "`");
+                new ModelConfig.Reader(
+                        top.object(block), top.source() + ": `" + block + "`", Map.of());
         String type = in.textOr("rope_type", in.textOr("type", "default"));
         double theta = in.numberOr("rope_theta", top.numberOr("rope_theta", 10_000));
         return switch (type) {
-            case "default" -> new RopeConfig(theta, type, 1, 1, 1, 1);
+            case "default", "longrope", "su" -> new RopeConfig(theta, type, 1, 1, 1, 1);
             case "linear" -> new RopeConfig(theta, type, in.number("factor"), 1, 1, 1);
             case "llama3" ->
                     new RopeConfig(
@@ -48,14 +51,16 @@ public record RopeConfig(
             default ->
                     throw in.error(
                             "rope_type",
-                            "`" + type + "` is not known; known: default, linear, llama3");
+                            "`"
+                                    + type
+                                    + "` is not known; known: default, linear, llama3, longrope");
         };
     }
 
     /**
      * Angle per position of each pair of coordinates.
      *
-     * @param headDim width D of a head, even
+     * @param headDim rotated width D of a head, even
      * @return D / 2 frequencies in radians per token
      * @see <a href="https://arxiv.org/abs/2104.09864">RoFormer, equation 15</a>
      */
@@ -71,6 +76,13 @@ public record RopeConfig(
                     };
         }
         return frequencies;
+    }
+
+    /**
+     * Whether a type is the one whose frequencies depend on the text's length; "su" was its name.
+     */
+    static boolean isLong(String type) {
+        return type.equals("longrope") || type.equals("su");
     }
 
     /** Long waves are stretched by the factor, short ones stay, those between are blended. */

@@ -102,6 +102,9 @@ final class StateFile {
         identity.put("head_dim", String.valueOf(shape.headDim()));
         identity.put("vocab_size", String.valueOf(config.vocabSize()));
         identity.put("rope", config.rope().toString());
+        config.switches()
+                .longRope()
+                .ifPresent(longRope -> identity.put("long_rope", longRope.toString()));
         identity.put(
                 ModelConfig.LINEAR_ATTENTION,
                 config.linearAttention()

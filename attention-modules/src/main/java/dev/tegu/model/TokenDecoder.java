@@ -173,8 +173,11 @@ final class TokenDecoder implements Decoding {
             NDArray embedding = model.ends().get(0);
             NDArray norm = model.ends().get(1);
             NDArray head = model.ends().get(2);
-            Map<String, NDArray> more =
-                    head == embedding ? Map.of("tied", number(scope, 1)) : Map.of("lm_head", head);
+            Map<String, NDArray> more = new LinkedHashMap<>(model.moreEnds());
+            more.put("none", number(scope, 0));
+            if (head != embedding) {
+                more.put("lm_head", head);
+            }
             script.call(
                             "hold_ends",
                             new TorchScript.Arguments().add(embedding).add(norm).add("w", more))
@@ -186,6 +189,7 @@ final class TokenDecoder implements Decoding {
                 all.putAll(ModelLoader.constants(model.config(), i, scope));
                 if (!isLinear(i)) {
                     all.put("softmax", number(scope, 1));
+                    layer.window().ifPresent(tokens -> all.put("window", tokens));
                 }
                 if (sharesWeights && !layer.isTrained()) {
                     all.put("shares", number(scope, 1));
@@ -306,6 +310,7 @@ final class TokenDecoder implements Decoding {
     private void advance(int count) {
         tokens = Math.addExact(tokens, count);
         int end = Math.addExact(begin, tokens);
+        model.positions().requireLearned(end);
         if (end > ropeLength) {
             graph.forget();
             Map<String, NDArray> table = model.positions().table(Math.addExact(end, ROOM));

@@ -59,8 +59,14 @@ public final class TokenLosses {
      * @param gradient of the whole loss times the loss scale in the normed hidden states, float32
      *     [B, T, M]
      * @param headGradient the same in the head, float32 [V, M]; absent: the head is not trained
+     * @param biasGradient the same in the head's bias, float32 [V]; absent: there is none, or it is
+     *     not trained
      */
-    public record Found(NDArray means, NDArray gradient, Optional<NDArray> headGradient) {}
+    public record Found(
+            NDArray means,
+            NDArray gradient,
+            Optional<NDArray> headGradient,
+            Optional<NDArray> biasGradient) {}
 
     /** The losses of one model. */
     public TokenLosses(DecoderModel model, Factors factors) {
@@ -98,9 +104,16 @@ public final class TokenLosses {
     public Found gradients(
             NDArray normed, NDArray labels, Optional<NDArray> teacher, float lossScale) {
         NDList out = call(normed, labels, teacher, Optional.of(lossScale));
-        NDArray ofHead = out.get(2);
-        return new Found(
-                out.get(0), out.get(1), ofHead.isEmpty() ? Optional.empty() : Optional.of(ofHead));
+        return new Found(out.get(0), out.get(1), trained(out.get(2)), trained(out.get(3)));
+    }
+
+    /** The script gives nothing for what is not trained. */
+    private static Optional<NDArray> trained(NDArray gradient) {
+        return gradient.isEmpty() ? Optional.empty() : Optional.of(gradient);
+    }
+
+    private Optional<NDArray> headBias() {
+        return Optional.ofNullable(model.moreEnds().get("lm_head.bias"));
     }
 
     private NDList call(
@@ -117,6 +130,7 @@ public final class TokenLosses {
                         factors.temperature(),
                         rows));
         teacher.ifPresent(t -> inputs.put("teacher", t));
+        headBias().ifPresent(bias -> inputs.put("head_bias", bias));
         lossScale.ifPresent(s -> inputs.put("loss_scale", Numbers.onCpu(manager, s)));
         return model.script()
                 .call(
@@ -128,17 +142,21 @@ public final class TokenLosses {
     }
 
     /**
-     * A number to run backward from: its gradients in the hidden states and the head are those
-     * found.
+     * A number to run backward from: its gradients in the hidden states, the head and its bias are
+     * those found.
      *
      * @param normed recorded, [B, T, M]
      * @return [] float32
      */
     public NDArray backwardFrom(NDArray normed, Found found) {
-        NDArray number = inner(normed, found.gradient());
-        return found.headGradient()
-                .map(gradient -> number.add(inner(model.ends().get(2), gradient)))
-                .orElse(number);
+        NDArray ofInput = inner(normed, found.gradient());
+        NDArray ofHead =
+                found.headGradient()
+                        .map(gradient -> ofInput.add(inner(model.ends().get(2), gradient)))
+                        .orElse(ofInput);
+        return found.biasGradient()
+                .map(gradient -> ofHead.add(inner(headBias().orElseThrow(), gradient)))
+                .orElse(ofHead);
     }
 
     /**

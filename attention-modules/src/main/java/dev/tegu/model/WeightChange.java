@@ -16,4 +16,9 @@ public interface WeightChange {
      *     rows}
      */
     NDArray apply(NDArray rows, long from) throws IOException;
+
+    /** Whether the weight is changed in one block, however large. */
+    default boolean needsAll() {
+        return false;
+    }
 }

@@ -57,25 +57,79 @@ final class WeightReader implements AutoCloseable {
      * @throws CheckpointException if a value is too large for the type, or the file's type cannot
      *     hold weights
      */
-    NDArray read(HuggingFaceDirectory files, String name) throws IOException {
+    NDArray read(HuggingFaceDirectory files, ModelLayout.Entry entry) throws IOException {
+        String name = entry.name();
         TensorInfo info = files.info(name);
-        ByteBuffer bytes = files.map(name);
-        Shape shape = new Shape(info.dimensions());
+        ByteBuffer bytes = bytes(files, entry, info.dtype().byteSize());
+        long[] dimensions = entry.shape().stream().mapToLong(n -> n).toArray();
+        Shape shape = new Shape(dimensions);
         if (info.dtype() == DType.BF16) {
             try (NDArray bits = manager.create(bytes, shape, DataType.FLOAT16)) {
                 return cast(name, "from_bfloat16", bits);
             }
         }
         if (type == DType.F32) {
-            return writable
-                    ? TensorCodec.decodeWritable(manager, bytes, info.dtype(), info.dimensions())
-                    : TensorCodec.decode(manager, bytes, info.dtype(), info.dimensions());
+            // a Java buffer's values move into aligned memory, see TensorCodec.owned
+            boolean isGathered =
+                    entry.part().isPresent() && !entry.part().get().isOnePiece(dimensions[0]);
+            return writable || isGathered
+                    ? TensorCodec.decodeWritable(manager, bytes, info.dtype(), dimensions)
+                    : TensorCodec.decode(manager, bytes, info.dtype(), dimensions);
         }
         if (info.dtype() == type) {
             return TensorCodec.owned(manager.create(bytes, shape, DataType.FLOAT16));
         }
-        try (NDArray wide = TensorCodec.decode(manager, bytes, info.dtype(), info.dimensions())) {
+        try (NDArray wide = TensorCodec.decode(manager, bytes, info.dtype(), dimensions)) {
             return cast(name, "narrow", wide);
+        }
+    }
+
+    /** The values of a tensor: the mapped file where they lie in one piece, else gathered. */
+    private static ByteBuffer bytes(
+            HuggingFaceDirectory files, ModelLayout.Entry entry, int itemBytes) throws IOException {
+        if (entry.part().isEmpty()) {
+            return files.map(entry.name());
+        }
+        StoredPart part = entry.part().get();
+        long rows = entry.shape().get(0);
+        int inner = entry.shape().size() == 1 ? 1 : Math.toIntExact(entry.shape().get(1));
+        int rowBytes = inner * itemBytes;
+        int size = Math.toIntExact(rows * rowBytes);
+        if (part.isOnePiece(rows)) {
+            return files.map(entry.name(), part.at(0) * rowBytes, size);
+        }
+        ByteBuffer whole = files.map(entry.name());
+        ByteBuffer gathered = ByteBuffer.allocateDirect(size).order(whole.order());
+        if (part.transposed()) {
+            int width = Math.toIntExact(part.stored().get(1));
+            gatherColumns(whole, gathered, part, new int[] {(int) rows, inner, width, itemBytes});
+        } else {
+            for (int row = 0; row < rows; row++) {
+                int at = Math.toIntExact(part.at(row) * rowBytes);
+                gathered.put(row * rowBytes, whole, at, rowBytes);
+            }
+        }
+        return gathered;
+    }
+
+    /**
+     * @param sizes rows and width of the part, width of the stored tensor, bytes of an item
+     */
+    private static void gatherColumns(
+            ByteBuffer whole, ByteBuffer gathered, StoredPart part, int... sizes) {
+        int inner = sizes[1];
+        int itemBytes = sizes[3];
+        for (int row = 0; row < sizes[0]; row++) {
+            int column = (int) part.at(row);
+            for (int c = 0; c < inner; c++) {
+                int from = (c * sizes[2] + column) * itemBytes;
+                int to = (row * inner + c) * itemBytes;
+                if (itemBytes == Float.BYTES) {
+                    gathered.putInt(to, whole.getInt(from));
+                } else {
+                    gathered.putShort(to, whole.getShort(from));
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@ package dev.tegu.model;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
@@ -14,6 +15,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 
 /** Where the bytes of a written weight come from: start values, memory, or another file. */
 final class WeightSources {
@@ -49,6 +51,32 @@ final class WeightSources {
     }
 
     /**
+     * A stored tensor of several float32 arrays, put together when its turn comes.
+     *
+     * @param name for messages
+     * @param parts all of it, by where they lie
+     */
+    static TensorSource assembled(String name, Map<StoredPart, NDArray> parts, DType dtype) {
+        StoredPart any = parts.keySet().iterator().next();
+        return TensorSource.of(
+                dtype,
+                any.stored(),
+                () -> {
+                    float[] whole = new float[Math.toIntExact(any.size())];
+                    parts.forEach(
+                            (part, tensor) -> {
+                                int rows = Math.toIntExact(tensor.getShape().get(0));
+                                int inner = Math.toIntExact(tensor.size() / rows);
+                                part.copy(0, whole, 0, tensor.toFloatArray(), rows, inner, false);
+                            });
+                    try (NDManager scope = Engines.newManager(Device.cpu())) {
+                        long[] shape = any.stored().stream().mapToLong(n -> n).toArray();
+                        return encode(name, scope.create(whole, new Shape(shape)), dtype);
+                    }
+                });
+    }
+
+    /**
      * A weight of another model, changed in float32 and rounded once. Memory: one block.
      *
      * @param dtype type to write
@@ -63,7 +91,7 @@ final class WeightSources {
                     long[] block = info.dimensions();
                     long rows = block[0];
                     long rowSize = info.elementCount() / rows;
-                    long step = Math.max(1, BLOCK_ELEMENTS / rowSize);
+                    long step = change.needsAll() ? rows : Math.max(1, BLOCK_ELEMENTS / rowSize);
                     int rowBytes = Math.toIntExact(rowSize * info.dtype().byteSize());
                     for (long from = 0; from < rows; from += step) {
                         block[0] = Math.min(step, rows - from);

@@ -9,9 +9,13 @@
   # Every launch counts on a GPU, where a small one takes as long as a layer's weights.
 
   def hold_ends(self, embedding: Tensor, norm: Tensor, w: Dict[str, Tensor]) -> Tensor:
-    # w: lm_head where the embedding is not the head
+    # w: lm_head where the embedding is not the head; norm.bias, lm_head.bias and embed_positions where
+    # there are
     self.work["embedding"] = embedding
-    self.work["norm"] = torch.stack([norm, norm])
+    self.work["norm"] = self.doubled(norm)
+    for name in ["norm.bias", "lm_head.bias", "embed_positions"]:
+      if name in w:
+        self.work[name] = w[name]
     self.work["head"] = embedding.t()
     if "lm_head" in w:
       self.work["head"] = w["lm_head"].t()
@@ -23,7 +27,28 @@
     eye = torch.eye(D, dtype=6, device=embedding.device)
     self.work["eye"] = eye
     self.work["quarter"] = torch.cat([eye[half:], -eye[:half]], 0)
+    if self.rotary_dims > 0 and self.rotary_dims < D:
+      self.work["order"] = self.rotated_order(embedding)
     return torch.zeros([])
+
+  def doubled(self, weight: Tensor) -> Tensor:
+    # as `normalize_row` reads the weight of an RMS norm
+    if self.norm_type == "rms":
+      weight = torch.stack([weight, weight])
+    return weight
+
+  def rotated_order(self, like: Tensor) -> Tensor:
+    # Where only the first R of D dimensions are rotated: which of q, k and v side by side stand where,
+    # so that each half of R is at the front of a half of D, as everywhere.
+    D = self.head_dim
+    R = self.rotary_dims
+    rest = (D - R) // 2
+    x = torch.arange(D, device=like.device)
+    head = torch.cat([x[:R // 2], x[R:R + rest], x[R // 2:R], x[R + rest:]], 0)
+    turned = self.num_heads + self.num_kv_heads
+    start = torch.arange(turned, device=like.device).unsqueeze(1) * D
+    values = torch.arange(turned * D, (turned + self.num_kv_heads) * D, device=like.device)
+    return torch.cat([(start + head).reshape([turned * D]), values], 0)
 
   def hold_rope(self, cos: Tensor, sin: Tensor) -> Tensor:
     self.work["cos"] = cos
@@ -36,11 +61,19 @@
     for name in w.keys():
       layer[name] = w[name]
     for name in ["input_layernorm", "post_attention_layernorm"]:
-      layer[name] = torch.stack([w[name], w[name]])
+      if name in w:
+        layer[name] = self.doubled(w[name])
+    if self.qk_norm == "head":
+      q_norm = w["q_norm"].expand([self.num_heads, self.head_dim])
+      layer["qk_norm"] = torch.cat([q_norm, w["k_norm"].expand([self.num_kv_heads, self.head_dim])], 0)
     self.join_maps(layer, "qkv_proj", ["q_proj", "k_proj", "v_proj"])
-    self.join_maps(layer, "gate_up_proj", ["gate_proj", "up_proj"])
     self.join_maps(layer, "o_proj", ["o_proj"])
-    self.join_maps(layer, "down_proj", ["down_proj"])
+    if self.mlp_kind == "gated":
+      self.join_maps(layer, "gate_up_proj", ["gate_proj", "up_proj"])
+      self.join_maps(layer, "down_proj", ["down_proj"])
+    else:
+      self.join_maps(layer, "fc1", ["fc1"])
+      self.join_maps(layer, "fc2", ["fc2"])
     if "gate.weight" in w:
       layer["gate.turned"] = w["gate.weight"].t()
     self.join_features(layer)
@@ -147,11 +180,44 @@
       h = h.add_(torch.mm(torch.mm(x.to(6), w[name + ".down"]), w[name + ".up"]))
     return h
 
-  def normalize_row(self, x: Tensor, weight: Tensor) -> Tensor:
-    # RMS norm [B, M] in two launches: the root mean square of x is the deviation of [x, -x]
-    both = x.unsqueeze(1) * self.work["sign"]
-    y = torch.layer_norm(both, [2, x.size(1)], weight, None, self.eps, False)
-    return torch.select(y, 1, 0)
+  def normalize_row(self, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
+    # [B, M]. RMS norm in two launches: the root mean square of x is the deviation of [x, -x]
+    if self.norm_type == "rms":
+      both = x.unsqueeze(1) * self.work["sign"]
+      y = torch.layer_norm(both, [2, x.size(1)], w[name], None, self.eps, False)
+      y = torch.select(y, 1, 0)
+    else:
+      y = torch.layer_norm(x, [x.size(1)], w[name], w[name + ".bias"], self.eps, False)
+    return y
+
+  def turned_heads(self, y: Tensor, w: Dict[str, Tensor]) -> Tensor:
+    # q, k, v side by side [B, (H + 2 K) D]: what stands between their maps and RoPE
+    if self.qk_norm == "head":
+      heads = y.view([y.size(0), -1, self.head_dim])
+      both, v = torch.split_with_sizes(heads, [self.num_heads + self.num_kv_heads, self.num_kv_heads], 1)
+      size = torch.linalg_vector_norm(both, 2, [-1], True, dtype=6)
+      scale = torch.rsqrt(size * size / self.head_dim + self.eps)
+      both = w["qk_norm"] * (both * scale).to(y.dtype)
+      y = torch.cat([both, v], 1).reshape(y.size())
+    if "order" in self.work:
+      y = torch.index_select(y, 1, self.work["order"])
+    return y
+
+  def add_mlp(self, h: Tensor, x: Tensor, w: Dict[str, Tensor]) -> Tensor:
+    # h + the MLP's output of x, in h's memory
+    wide = x
+    if self.mlp_kind == "gated":
+      if "gate_up_proj.down" in w:
+        wide = x.to(6)
+      y = self.maps(x, wide, "gate_up_proj", ["gate_proj", "up_proj"], w)
+      gate, up = torch.chunk(y, 2, 1)
+      h = self.add_map(h, self.activation(gate).mul_(up), "down_proj", w)
+    else:
+      if "fc1.down" in w:
+        wide = x.to(6)
+      y = self.maps(x, wide, "fc1", ["fc1"], w)
+      h = self.add_map(h, self.activation(y), "fc2", w)
+    return h
 
   def rotation(self) -> Tensor:
     # [B, D, D]: a row times it is rotated to the row's position
@@ -167,37 +233,39 @@
     self.make_room()
     turn = self.rotation()
     h = torch.embedding(self.work["embedding"], self.work["ids"])
+    if "embed_positions" in self.work:
+      h = h.add_(torch.embedding(self.work["embed_positions"], self.work["position"]))
     for i in range(len(self.layers)):
       w = self.layers[i]
       s = self.states[i]
-      x = self.normalize_row(h, w["input_layernorm"])
+      x = self.normalize_row(h, "input_layernorm", w)
       wide = x
       if "qkv_proj.down" in w or self.gated:
         wide = x.to(6)
       y = self.maps(x, wide, "qkv_proj", ["q_proj", "k_proj", "v_proj"], w)
+      y = self.turned_heads(y, w)
       if "keys" in s:
-        a = self.softmax_token(y, turn, s)
+        a = self.softmax_token(y, turn, w, s)
       else:
         a = self.linear_token(wide, y, turn, w, s)
-      h = self.add_map(h, a, "o_proj", w)
-      x = self.normalize_row(h, w["post_attention_layernorm"])
-      wide = x
-      if "gate_up_proj.down" in w:
-        wide = x.to(6)
-      y = self.maps(x, wide, "gate_up_proj", ["gate_proj", "up_proj"], w)
-      gate, up = torch.chunk(y, 2, 1)
-      if self.hidden_act == "silu":
-        gate = torch.silu(gate)
-      elif self.hidden_act == "gelu":
-        gate = torch.gelu(gate)
+      if self.parallel:
+        # the MLP reads what the attention read
+        if "post_attention_layernorm" in w:
+          x = self.normalize_row(h, "post_attention_layernorm", w)
+        h = self.add_map(h, a, "o_proj", w)
       else:
-        gate = torch.gelu(gate, approximate="tanh")
-      h = self.add_map(h, gate.mul_(up), "down_proj", w)
+        h = self.add_map(h, a, "o_proj", w)
+        x = self.normalize_row(h, "post_attention_layernorm", w)
+      h = self.add_mlp(h, x, w)
     _0 = self.work["position"].add_(1)
     self.columns = self.columns + 1
     if self.reach > 0:
       _1 = self.work["slot"].add_(1).remainder_(self.reach)
-    _2 = torch.mm(self.normalize_row(h, self.work["norm"]), self.work["head"], out=self.work["scores"])
+    x = self.normalize_row(h, "norm", self.work)
+    if "lm_head.bias" in self.work:
+      _2 = torch.addmm(self.work["lm_head.bias"], x, self.work["head"], out=self.work["scores"])
+    else:
+      _2 = torch.mm(x, self.work["head"], out=self.work["scores"])
     _3 = torch.argmax(self.work["scores"], -1, out=self.work["ids"])
     _4 = self.work["history"].index_copy_(0, self.work["turn"], self.work["ids"].unsqueeze(0))
     _5 = self.work["turn"].add_(1)

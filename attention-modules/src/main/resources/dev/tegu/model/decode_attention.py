@@ -1,7 +1,7 @@
   # Attention of one token a row, see decode.py. The token's window slot and cache column are written
   # where they stand; everything between is float32.
 
-  def softmax_token(self, y: Tensor, turn: Tensor, s: Dict[str, Tensor]) -> Tensor:
+  def softmax_token(self, y: Tensor, turn: Tensor, w: Dict[str, Tensor], s: Dict[str, Tensor]) -> Tensor:
     # y: q, k, v side by side [B, (H + 2 K) D] -> [B, H D]. The query heads of a key/value head are
     # rows of one product, since a single token may see all columns.
     B = y.size(0)
@@ -14,11 +14,21 @@
     k = torch.bmm(k, turn)
     _0 = torch.select(s["keys"], 2, n).copy_(k)
     _1 = torch.select(s["values"], 2, n).copy_(v)
-    keys = torch.narrow(s["keys"], 2, 0, n + 1)
-    values = torch.narrow(s["values"], 2, 0, n + 1)
+    window = n + 1
+    if "window" in w:
+      window = min(window, int(w["window"]))
+    first = 0
     seen = annotate(Optional[Tensor], None)
     if "visible" in self.work:
-      seen = torch.narrow(self.work["visible"], 3, 0, n + 1)
+      known = torch.narrow(self.work["visible"], 3, 0, n + 1)
+      if window < n + 1:
+        # the last ones of those, whatever padding stands between
+        known = torch.logical_and(known, known.flip([3]).cumsum(3, dtype=3).flip([3]) <= window)
+      seen = known
+    else:
+      first = n + 1 - window
+    keys = torch.narrow(s["keys"], 2, first, n + 1 - first)
+    values = torch.narrow(s["values"], 2, first, n + 1 - first)
     a = torch.scaled_dot_product_attention(q, keys, values, seen, 0.0, False, scale=None, enable_gqa=False)
     return a.reshape([B, H * D])
 

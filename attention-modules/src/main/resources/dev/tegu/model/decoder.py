@@ -1,13 +1,26 @@
-  # A decoder layer around its attention, and the two ends of the model.
+  # A decoder layer around its attention, and the two ends of the model. What differs from family to
+  # family are the constants of `self` and which tensors there are, see docs/architectures.md.
   # Letters: B batch, T tokens, M hidden width, H query heads, K key/value heads, D head width,
   # V vocabulary. `w` holds one layer's tensors by role: q_proj.weight, q_proj.bias, q_proj.lora_A,
-  # q_proj.lora_B, lora_scale, lora_dropout (while training), input_layernorm, ...
+  # q_proj.lora_B, lora_scale, lora_dropout (while training), input_layernorm, input_layernorm.bias, ...
+  # `e` holds what stands behind the layers: norm and lm_head, norm.bias and lm_head.bias.
 
   def rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
     # float32 inside; no copy of x is made for that
     size = torch.linalg_vector_norm(x, 2, [-1], True, dtype=6)
     scale = torch.rsqrt(size * size / x.size(-1) + self.eps)
     return weight * (x * scale).to(x.dtype)
+
+  def norm(self, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
+    if self.norm_type == "rms":
+      y = self.rms_norm(x, w[name])
+    elif self.norm_type == "rms_plus_one":
+      wide = x.to(6)
+      scale = torch.rsqrt((wide * wide).mean([-1], True) + self.eps)
+      y = (wide * scale * (1.0 + w[name].to(6))).to(x.dtype)
+    else:
+      y = torch.layer_norm(x, [x.size(-1)], w[name], w[name + ".bias"], self.eps, False)
+    return y
 
   def dense(self, x: Tensor, name: str, w: Dict[str, Tensor]) -> Tensor:
     bias = annotate(Optional[Tensor], None)
@@ -28,33 +41,93 @@
   def heads(self, x: Tensor, count: int) -> Tensor:
     return x.reshape([x.size(0), x.size(1), count, self.head_dim]).transpose(1, 2)
 
+  def rotated_first(self, x: Tensor) -> Tensor:
+    # Where only the first R of D dimensions are rotated, one half of them with the other: each half of
+    # R to the front of a half of D, so that all that follows may rotate one half of D with the other.
+    # Dot products stay as they are, since queries and keys go the same way.
+    half = self.rotary_dims // 2
+    rest = (self.head_dim - self.rotary_dims) // 2
+    a, b, c, d = torch.split_with_sizes(x, [half, half, rest, rest], -1)
+    return torch.cat([a, c, b, d], -1)
+
   def projections(self, h: Tensor, w: Dict[str, Tensor]) -> List[Tensor]:
     # [B, T, M] -> the normed input [B, T, M], q [B, H, T, D], k and v [B, K, T, D], before RoPE
-    x = self.rms_norm(h, w["input_layernorm"])
-    q = self.heads(self.dense(x, "q_proj", w), self.num_heads)
-    k = self.heads(self.dense(x, "k_proj", w), self.num_kv_heads)
+    if "input_layernorm" in w:
+      x = self.norm(h, "input_layernorm", w)
+    else:
+      x = h.view_as(h)
+    q = self.dense(x, "q_proj", w)
+    k = self.dense(x, "k_proj", w)
+    if self.qk_norm == "whole":
+      q = self.norm(q, "q_norm", w)
+      k = self.norm(k, "k_norm", w)
+    q = self.heads(q, self.num_heads)
+    k = self.heads(k, self.num_kv_heads)
     v = self.heads(self.dense(x, "v_proj", w), self.num_kv_heads)
+    if self.qk_norm == "head":
+      q = self.norm(q, "q_norm", w)
+      k = self.norm(k, "k_norm", w)
+    if self.rotary_dims > 0 and self.rotary_dims < self.head_dim:
+      q = self.rotated_first(q)
+      k = self.rotated_first(k)
+    if self.query_factor != 1.0:
+      q = q * self.query_factor
     return [x, q, k, v]
 
   def finish(self, h: Tensor, a: Tensor, w: Dict[str, Tensor]) -> Tensor:
     # residual stream [B, T, M] and heads' outputs [B, H, T, D] -> residual stream after the layer
     a = a.transpose(1, 2).reshape([h.size(0), h.size(1), self.num_heads * self.head_dim])
-    h = h + self.dense(a, "o_proj", w)
-    x = self.rms_norm(h, w["post_attention_layernorm"])
-    gate = self.dense(x, "gate_proj", w)
-    if self.hidden_act == "silu":
-      gate = torch.silu(gate)
-    elif self.hidden_act == "gelu":
-      gate = torch.gelu(gate)
+    y = self.dense(a, "o_proj", w)
+    if "attention_output_norm" in w:
+      y = self.norm(y, "attention_output_norm", w)
+    name = "post_attention_layernorm"
+    if self.parallel:
+      # the MLP reads what the attention read
+      if name not in w:
+        name = "input_layernorm"
+      y = y + self.mlp(self.norm(h, name, w), w)
     else:
-      gate = torch.gelu(gate, approximate="tanh")
-    return h + self.dense(gate * self.dense(x, "up_proj", w), "down_proj", w)
+      h = h + y
+      x = h
+      if name in w:
+        x = self.norm(h, name, w)
+      y = self.mlp(x, w)
+      if "mlp_output_norm" in w:
+        y = self.norm(y, "mlp_output_norm", w)
+    return h + y
+
+  def mlp(self, x: Tensor, w: Dict[str, Tensor]) -> Tensor:
+    if self.mlp_kind == "gated":
+      y = self.gated_mlp(x, "", w)
+    elif self.mlp_kind == "plain":
+      y = self.dense(self.activation(self.dense(x, "fc1", w)), "fc2", w)
+    else:
+      y = self.chosen_experts(x.reshape([-1, x.size(-1)]), w).reshape(x.size())
+    return y
+
+  def gated_mlp(self, x: Tensor, prefix: str, w: Dict[str, Tensor]) -> Tensor:
+    gate = self.activation(self.dense(x, prefix + "gate_proj", w))
+    return self.dense(gate * self.dense(x, prefix + "up_proj", w), prefix + "down_proj", w)
+
+  def chosen_experts(self, x: Tensor, w: Dict[str, Tensor]) -> Tensor:
+    # [N, M]: each token's best experts, weighted by the softmax over all, scaled to sum up to 1
+    scores = torch.softmax(self.dense(x, "router", w).to(6), -1)
+    weights, chosen = torch.topk(scores, self.experts_per_token, -1, True, True)
+    weights = weights / weights.sum([-1], True)
+    y = torch.zeros_like(x)
+    for expert in range(self.experts):
+      rows, place = torch.unbind(torch.nonzero(chosen == expert), 1)
+      if rows.size(0) > 0:
+        out = self.gated_mlp(x.index_select(0, rows), "experts." + str(expert) + ".", w)
+        weight = weights.reshape([-1]).index_select(0, rows * self.experts_per_token + place)
+        y = y.index_add(0, rows, (out * weight.unsqueeze(1)).to(x.dtype))
+    return y
 
   def places(self, ids: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
     # Where each token of ids [B, T] stands. p: mask [B, T] and document [B, T] where given; of the
     # rows before them, all [B]: tokens seen of the current text, its document (before) and number
     # (text); cos and sin of all positions. Results: cos and sin [B, T, D], text [B, T] (padding: -1),
-    # and the three after the tokens.
+    # the three after the tokens, and position [B, T].
     T = ids.size(1)
     seen = p["seen"].unsqueeze(1)
     document = p["before"].unsqueeze(1).expand_as(ids)
@@ -79,7 +152,7 @@
     cos = torch.embedding(p["cos"], position)
     sin = torch.embedding(p["sin"], position)
     after = position[:, T - 1] + real[:, T - 1]
-    return [cos, sin, text, after, document[:, T - 1].clone(), number[:, T - 1].clone()]
+    return [cos, sin, text, after, document[:, T - 1].clone(), number[:, T - 1].clone(), position]
 
   def visible(self, text: Tensor, before: Tensor) -> List[Tensor]:
     # texts of new tokens [B, T] and of those of the caches [B, P] -> texts of both [B, P + T], and
@@ -120,11 +193,11 @@
     return torch.scaled_dot_product_attention(q, k, v, None, 0.0, True, scale=None, enable_gqa=self.num_heads != self.num_kv_heads)
 
   def softmax_whole(self, q: Tensor, k: Tensor, v: Tensor, p: Dict[str, Tensor]) -> Tensor:
-    # the same over whole texts; p: cos and sin, and visible and mask where padding or texts need them
-    if "visible" in p:
-      a = self.softmax_piece(q, k, v, p, k[:, :, :0], v[:, :, :0])[0]
-    else:
+    # the same over whole texts; p as of `softmax_piece`
+    if self.sees_all(k.size(2), p):
       a = self.softmax_attention(q, k, v, p["cos"], p["sin"])
+    else:
+      a = self.softmax_piece(q, k, v, p, k[:, :, :0], v[:, :, :0])[0]
     return a
 
   def softmax_layer(self, h: Tensor, w: Dict[str, Tensor], p: Dict[str, Tensor]) -> Tensor:
@@ -139,8 +212,7 @@
     return [self.finish(h, a, w), x, q, k, v, a]
 
   def softmax_rows(self, q: Tensor, k: Tensor, p: Dict[str, Tensor], index: Tensor) -> Tensor:
-    # the teacher's weights of the queries index [n], [B, H, n, T]; p: cos and sin, and visible [B, 1,
-    # T, T] and mask [B, T] where given
+    # the teacher's weights of the queries index [n], [B, H, n, T]; p as of `softmax_piece`
     q = self.rotated(q, p["cos"], p["sin"]).index_select(2, index) * (float(q.size(3)) ** -0.5)
     k = self.rotated(k, p["cos"], p["sin"])
     K = k.size(1)
@@ -148,10 +220,11 @@
     rows = q.reshape([q.size(0), K, self.num_heads // K * q.size(2), q.size(3)])
     scores = torch.matmul(rows, k.transpose(2, 3)).to(6)
     scores = scores.reshape([q.size(0), self.num_heads, q.size(2), T])
-    if "visible" in p:
-      seen = p["visible"].index_select(2, index)
-    else:
-      seen = torch.arange(T, device=q.device).unsqueeze(0) <= index.unsqueeze(1)
+    scores = self.capped(scores, self.attention_softcap)
+    sight = self.sight(T, 0, p, k)
+    seen = torch.ones([1, 1, 1, 1], dtype=11, device=k.device)
+    if sight is not None:
+      seen = sight.index_select(2, index)
     a = torch.softmax(scores.masked_fill(torch.logical_not(seen), -inf), -1)
     if "mask" in p:
       padding = (p["mask"] == 0).index_select(1, index)
@@ -163,20 +236,36 @@
     return tokens[:, :, :0].clone()
 
   def embed(self, ids: Tensor, table: Tensor) -> Tensor:
-    return torch.embedding(table, ids)
+    h = torch.embedding(table, ids)
+    if self.embed_scale != 1.0:
+      h = h * torch.full([], self.embed_scale, dtype=h.dtype, device=h.device)
+    return h
 
-  def normed(self, h: Tensor, weight: Tensor) -> Tensor:
-    return self.rms_norm(h, weight)
+  def embed_placed(self, ids: Tensor, table: Tensor, positions: Tensor, position: Tensor) -> Tensor:
+    # learned positions [P, M] of the tokens' [T] or [B, T]
+    return self.embed(ids, table) + torch.embedding(positions, position)
 
-  def logits(self, h: Tensor, norm: Tensor, head: Tensor) -> Tensor:
+  def capped(self, x: Tensor, cap: float) -> Tensor:
+    if cap > 0.0:
+      x = torch.tanh(x / cap) * cap
+    return x
+
+  def normed(self, h: Tensor, e: Dict[str, Tensor]) -> Tensor:
+    return self.norm(h, "norm", e)
+
+  def logits(self, h: Tensor, e: Dict[str, Tensor]) -> Tensor:
     # [B, T, M] -> float32 [B, T, V]
-    return torch.linear(self.rms_norm(h, norm), head, None).to(6)
+    bias = annotate(Optional[Tensor], None)
+    if "lm_head.bias" in e:
+      bias = e["lm_head.bias"]
+    y = torch.linear(self.norm(h, "norm", e), e["lm_head"], bias)
+    return self.capped(y.to(6), self.final_softcap)
 
-  def next_token(self, h: Tensor, norm: Tensor, head: Tensor) -> Tensor:
+  def next_token(self, h: Tensor, e: Dict[str, Tensor]) -> Tensor:
     # float32 logits after the last token, [B, V]
-    return torch.linear(self.rms_norm(h[:, -1], norm), head, None).to(6)
+    return self.logits(h[:, -1], e)
 
-  def score(self, h: Tensor, ids: Tensor, norm: Tensor, head: Tensor) -> List[Tensor]:
+  def score(self, h: Tensor, ids: Tensor, e: Dict[str, Tensor]) -> List[Tensor]:
     # log-probability of each next token and whether it is the most probable, both [B, T - 1];
     # in blocks of positions, so that the logits of the whole batch never stand in memory
     logps = annotate(List[Tensor], [])
@@ -185,16 +274,16 @@
     start = 0
     while start < T:
       end = min(start + 128, T)
-      logits = self.logits(h[:, start:end], norm, head)
+      logits = self.logits(h[:, start:end], e)
       target = ids[:, start + 1:end + 1]
       logps.append(torch.log_softmax(logits, -1).gather(-1, target.unsqueeze(-1)).squeeze(-1))
       greedy.append(logits.argmax(-1) == target)
       start = end
     return [torch.cat(logps, 1), torch.cat(greedy, 1).to(6)]
 
-  def cross_entropy(self, h: Tensor, labels: Tensor, norm: Tensor, head: Tensor) -> Tensor:
+  def cross_entropy(self, h: Tensor, labels: Tensor, e: Dict[str, Tensor]) -> Tensor:
     # mean over the labels that are not -100; the label at t + 1 is predicted at t
     T = h.size(1)
-    logits = self.logits(h[:, :T - 1], norm, head)
+    logits = self.logits(h[:, :T - 1], e)
     logp = torch.log_softmax(logits.reshape([-1, logits.size(2)]), -1)
     return torch.nll_loss(logp, labels[:, 1:].reshape([-1]), None, 1, -100)

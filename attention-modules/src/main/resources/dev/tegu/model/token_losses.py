@@ -3,10 +3,11 @@
   def token_losses(self, x: Tensor, head: Tensor, p: Dict[str, Tensor]) -> List[Tensor]:
     # x [B, T, M] after the final norm. p: labels [B, T], -100 where nothing is learnt; factors of
     # cross-entropy and KL, the temperature and the positions of a block, [4] on the CPU; teacher [B, T, M], what x is the
-    # student's of, where KL counts; loss_scale [] on the CPU where gradients are wanted.
+    # student's of, where KL counts; loss_scale [] on the CPU where gradients are wanted; head_bias [V]
+    # where the head has one.
     # Results: the means of cross-entropy and KL over the learnt tokens [2]; the gradient of x,
-    # float32 [B, T, M]; that of the head [V, M] if it is trained. In blocks of positions: no array
-    # is as large as the logits of the batch.
+    # float32 [B, T, M]; those of the head [V, M] and of its bias [V] if they are trained. In blocks of
+    # positions: no array is as large as the logits of the batch.
     ce_factor = float(p["factors"][0])
     kl_factor = float(p["factors"][1])
     temperature = float(p["factors"][2])
@@ -38,18 +39,32 @@
       weight = learnt * (float(p["loss_scale"]) * largest / count)
       if head.requires_grad:
         table_gradient = torch.zeros_like(table)
+    bias = annotate(Optional[Tensor], None)
+    bias_gradient = torch.zeros([0], dtype=6, device=x.device)
+    if "head_bias" in p:
+      bias = p["head_bias"].detach()
+      if "loss_scale" in p and p["head_bias"].requires_grad:
+        bias_gradient = torch.zeros([table.size(0)], dtype=6, device=x.device)
     start = 0
     while start < B * T:
       end = min(start + rows, B * T)
       own = learnt[start:end]
       at = target[start:end]
-      logits = torch.linear(flat[start:end], table, None)
+      logits = torch.linear(flat[start:end], table, bias)
+      slope = annotate(Optional[Tensor], None)
+      if self.final_softcap > 0.0:
+        logits = self.capped(logits.to(6), self.final_softcap)
+        if "loss_scale" in p:
+          # of the cap
+          slope = 1.0 - (logits / self.final_softcap) * (logits / self.final_softcap)
       logp = torch.log_softmax(logits, -1, dtype=6)
       log_target = logp.gather(1, at)
       ce = ce - (log_target * own).sum()
       g = logits
       if "teacher" in p:
-        theirs = torch.linear(teacher[start:end], table, None)
+        theirs = torch.linear(teacher[start:end], table, bias)
+        if self.final_softcap > 0.0:
+          theirs = self.capped(theirs.to(6), self.final_softcap)
         if temperature == 1.0:
           log_student = logp
           log_teacher = torch.log_softmax(theirs, -1, dtype=6)
@@ -68,6 +83,10 @@
         # the label's own number by itself: near 1 the model's type has no digits for it
         g = torch.softmax(logits, -1).scatter_(1, at, (torch.exp(log_target) - 1.0).to(logits.dtype))
       if "loss_scale" in p:
+        if slope is not None:
+          g = g * slope
+        if bias_gradient.size(0) > 0:
+          bias_gradient = bias_gradient + (g.to(6) * weight[start:end]).sum([0])
         g = g.to(table.dtype)
         parts.append(torch.matmul(g, table).to(6) * weight[start:end])
         if head.requires_grad:
@@ -79,7 +98,7 @@
     if len(parts) > 0:
       gradient = torch.cat(parts).reshape([B, T, M])
       gradient = torch.constant_pad_nd(gradient, [0, 0, 0, 1], 0)
-    return [means, gradient, table_gradient]
+    return [means, gradient, table_gradient, bias_gradient]
 
   def inner(self, gradient: Tensor, x: Tensor) -> Tensor:
     # a number whose gradient in x is the given one

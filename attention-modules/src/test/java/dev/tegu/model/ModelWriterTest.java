@@ -348,9 +348,15 @@ class ModelWriterTest {
         List<Long> starts = new ArrayList<>();
 
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher)) {
-            ModelWriter.copyOf(files)
-                    .change(
-                            name,
+            ModelWriter writer = ModelWriter.copyOf(files);
+            ModelLayout.Entry weight =
+                    new ModelLayout(writer.model())
+                            .all().stream()
+                                    .filter(entry -> entry.name().equals(name))
+                                    .findFirst()
+                                    .orElseThrow();
+            writer.change(
+                            weight,
                             (rows, from) -> {
                                 starts.add(from);
                                 assertEquals(16, rows.getShape().get(0));

@@ -77,7 +77,7 @@ final class ModelPass {
     private NDArray recorded(Input in) {
         DecoderLayer.Places places = model.places(in.batch().tokens(), model.hasSoftmax());
         try (GradientCollector collector = collector()) {
-            NDArray hidden = model.embed(in.batch().ids());
+            NDArray hidden = model.embed(in.batch().ids(), places);
             for (int i = 0; i < model.layers().size(); i++) {
                 in.beforeLayer().accept(i);
                 NDArray next = model.layers().get(i).forward(hidden, places);
@@ -96,7 +96,7 @@ final class ModelPass {
         List<DecoderLayer> layers = model.layers();
         DecoderLayer.Places places = model.places(in.batch().tokens(), model.hasSoftmax());
         List<NDArray> inputs = new ArrayList<>();
-        NDArray hidden = model.embed(in.batch().ids());
+        NDArray hidden = model.embed(in.batch().ids(), places);
         for (int i = 0; i < layers.size(); i++) {
             inputs.add(hidden);
             in.beforeLayer().accept(i);
@@ -116,14 +116,14 @@ final class ModelPass {
             outer.close();
             inputs.get(i).close();
         }
-        backToEmbedding(in, gradient);
+        backToEmbedding(in, places, gradient);
         return found.means();
     }
 
-    private void backToEmbedding(Input in, NDArray gradient) {
+    private void backToEmbedding(Input in, DecoderLayer.Places places, NDArray gradient) {
         if (model.ends().get(0).hasGradient()) {
             try (GradientCollector collector = collector()) {
-                NDArray embedded = model.embed(in.batch().ids());
+                NDArray embedded = model.embed(in.batch().ids(), places);
                 collector.backward(losses.inner(embedded, gradient));
             }
         }
@@ -135,7 +135,7 @@ final class ModelPass {
         DecoderLayer.Places places = model.places(in.batch().tokens(), model.hasSoftmax());
         int first = firstTrained();
         Deque<LayerTape.Forth> way = new ArrayDeque<>();
-        NDArray hidden = model.embed(in.batch().ids());
+        NDArray hidden = model.embed(in.batch().ids(), places);
         for (int i = 0; i < layers.size(); i++) {
             in.beforeLayer().accept(i);
             if (i < first) {
@@ -161,7 +161,7 @@ final class ModelPass {
                 gradient = forth.back(outer);
             }
         }
-        backToEmbedding(in, gradient);
+        backToEmbedding(in, places, gradient);
         return found.means();
     }
 

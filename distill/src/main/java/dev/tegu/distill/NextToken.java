@@ -115,7 +115,7 @@ public final class NextToken implements Objective {
      */
     public static void checkFinetune(LoraFinetuneSettings settings, ModelConfig model) {
         try {
-            settings.adapters().checkLayers(model.numLayers());
+            settings.adapters().check(model);
             TrainedParameters.check(model, settings.trains());
         } catch (InvalidValueException e) {
             throw new InvalidValueException(FINETUNE + "." + e.key(), e.getMessage());
@@ -200,7 +200,7 @@ public final class NextToken implements Objective {
         try (NDManager scope = batch.ids().getManager().newSubManager()) {
             borrow(batch, scope);
             DecoderLayer.Places places = model.places(batch.tokens(), model.hasSoftmax());
-            NDArray hidden = model.embed(batch.ids());
+            NDArray hidden = model.embed(batch.ids(), places);
             if (!losses.isFinite(hidden)) {
                 return Optional.of("embed_tokens");
             }

@@ -220,7 +220,7 @@ final class TeacherForcing {
     private NDArray walk(TokenBatch tokens, Consumer<Visit> visitor) {
         NDManager scope = tokens.ids().getManager();
         DecoderLayer.Places places = model.places(tokens);
-        NDArray hidden = model.embed(tokens.ids());
+        NDArray hidden = model.embed(tokens.ids(), places);
         int end = layers.isEmpty() ? 0 : layers.last() + 1;
         for (int i = 0; i < end; i++) {
             DecoderLayer layer = model.layers().get(i);

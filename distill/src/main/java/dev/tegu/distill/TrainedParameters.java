@@ -60,7 +60,7 @@ final class TrainedParameters {
                         + ", and lora where adapters are made");
     }
 
-    /** Every weight and every new parameter by checkpoint name, a tied head once. */
+    /** Every weight and every new parameter by {@link ModelLayout.Entry#key}, a tied head once. */
     static Map<String, NDArray> everything(DecoderModel model) {
         ModelLayout layout = new ModelLayout(model.config());
         List<NDArray> ends = model.ends();
@@ -70,10 +70,12 @@ final class TrainedParameters {
         if (!model.config().tiesEmbeddings()) {
             all.put(layout.head().name(), ends.get(2));
         }
+        layout.moreEnds()
+                .forEach(entry -> all.put(entry.key(), model.moreEnds().get(entry.role())));
         for (int i = 0; i < model.layers().size(); i++) {
             DecoderLayer layer = model.layers().get(i);
             layout.layer(i)
-                    .forEach(entry -> all.put(entry.name(), layer.weights().get(entry.role())));
+                    .forEach(entry -> all.put(entry.key(), layer.weights().get(entry.role())));
             layout.parameters(i)
                     .forEach(entry -> all.put(entry.name(), layer.parameters().get(entry.role())));
         }

@@ -64,7 +64,8 @@ final class LolcatsAdapters {
     private void compare(ModelConfig model, double alpha) {
         Set<String> found = new TreeSet<>();
         left.keySet().forEach(key -> found.add(key.role().replace(A, "").replace(B, "")));
-        List<String> modules = LoraSettings.MODULES.stream().filter(found::contains).toList();
+        List<String> modules =
+                model.architecture().linears().keySet().stream().filter(found::contains).toList();
         LoraSettings asked = new LoraSettings(rank(), alpha, modules);
         settings = Optional.of(asked);
         for (LoraTarget target : LoraTarget.of(model, asked)) {

@@ -56,7 +56,7 @@ public final class LolcatsImport {
                                                 PeftDirectory.write(
                                                         directory,
                                                         adapters.tensors(),
-                                                        settings,
+                                                        PeftConfig.of(student.model(), settings),
                                                         directory
                                                                 .target()
                                                                 .getFileName()

@@ -10,11 +10,15 @@ import dev.tegu.checkpoint.StagedDirectory;
 import dev.tegu.checkpoint.TensorSource;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
+import dev.tegu.model.ModelConfig;
 import dev.tegu.model.ModelWriter;
 import dev.tegu.model.TeguVersion;
 import dev.tegu.model.TensorCodec;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -22,6 +26,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * The low-rank adapters of one model, attached to its layers.
@@ -30,10 +36,13 @@ import java.util.TreeMap;
  * long as the model.
  */
 public final class LoraAdapters {
+    private final ModelConfig model;
     private final LoraSettings settings;
+    private final List<LoraTarget> targets = new ArrayList<>();
     private final Map<String, NDArray> parameters = new LinkedHashMap<>();
 
-    private LoraAdapters(LoraSettings settings) {
+    private LoraAdapters(ModelConfig model, LoraSettings settings) {
+        this.model = model;
         this.settings = settings;
     }
 
@@ -45,7 +54,7 @@ public final class LoraAdapters {
      */
     public static LoraAdapters create(DecoderModel model, LoraSettings settings, long seed) {
         requireNone(model);
-        LoraAdapters adapters = new LoraAdapters(settings);
+        LoraAdapters adapters = new LoraAdapters(model.config(), settings);
         NDManager manager = model.manager();
         NDArray[] scales = adapters.scales(model);
         for (LoraTarget target : LoraTarget.of(model.config(), settings)) {
@@ -81,16 +90,19 @@ public final class LoraAdapters {
     public static LoraAdapters load(DecoderModel model, Path dir) throws IOException {
         requireNone(model);
         try (PeftDirectory files = PeftDirectory.open(dir, model.config())) {
-            LoraAdapters adapters = new LoraAdapters(files.settings());
+            LoraAdapters adapters = new LoraAdapters(model.config(), files.config().settings());
             NDManager manager = model.manager();
             NDArray[] scales = adapters.scales(model);
-            for (LoraTarget target : files.targets()) {
-                adapters.attach(
-                        model,
-                        target,
-                        files.read(manager, target.nameOfA()),
-                        files.read(manager, target.nameOfB()),
-                        scales[target.layer()]);
+            for (PeftModule module : files.modules()) {
+                for (LoraTarget target : module.targets()) {
+                    // scripts take each array once a call: roles of one map have A each
+                    adapters.attach(
+                            model,
+                            target,
+                            files.readA(manager, module),
+                            files.readB(manager, module, target),
+                            scales[target.layer()]);
+                }
             }
             return adapters;
         }
@@ -115,6 +127,7 @@ public final class LoraAdapters {
             DecoderModel model, LoraTarget target, NDArray a, NDArray b, NDArray scale) {
         DecoderLayer layer = model.layers().get(target.layer());
         layer.attachAdapter(target.role(), a, b, scale);
+        targets.add(target);
         parameters.put(target.nameOfA(), a);
         parameters.put(target.nameOfB(), b);
     }
@@ -128,7 +141,10 @@ public final class LoraAdapters {
         return settings;
     }
 
-    /** A and B of every adapter by PEFT's names, by layer and module; float32. */
+    /**
+     * A and B of every adapter by PEFT's names, by layer and map; float32. Roles that share a
+     * stored map have names of their own here, PEFT's files have one A and one B of the map.
+     */
     public Map<String, NDArray> parameters() {
         return Collections.unmodifiableMap(parameters);
     }
@@ -161,17 +177,53 @@ public final class LoraAdapters {
 
     private void writeTo(StagedDirectory directory, String baseModel) throws IOException {
         Map<String, TensorSource> tensors = new TreeMap<>();
-        parameters.forEach(
-                (name, array) -> {
-                    long[] shape = array.getShape().getShape();
-                    tensors.put(
-                            name,
-                            TensorSource.of(
-                                    DType.F32,
-                                    Arrays.stream(shape).boxed().toList(),
-                                    () -> TensorCodec.encode(array, DType.F32)));
+        Map<LoraTarget, Integer> ranks = new LinkedHashMap<>();
+        for (LoraTarget target : targets) {
+            long rank = parameters.get(target.nameOfA()).getShape().get(0);
+            ranks.put(target, Math.toIntExact(rank));
+        }
+        for (PeftModule module : PeftModule.of(targets)) {
+            long rank = module.targets().stream().mapToInt(ranks::get).sum();
+            List<NDArray> a = all(module, LoraTarget::nameOfA);
+            List<NDArray> b = all(module, LoraTarget::nameOfB);
+            if (module.isOneRole()) {
+                tensors.put(module.nameOfA(), source(module.shapeOfA(rank), a.get(0)));
+                tensors.put(module.nameOfB(), source(module.shapeOfB(rank), b.get(0)));
+            } else {
+                tensors.put(
+                        module.nameOfA(),
+                        source(module.shapeOfA(rank), () -> module.stacked(values(a))));
+                tensors.put(
+                        module.nameOfB(),
+                        source(module.shapeOfB(rank), () -> module.spread(values(b))));
+            }
+        }
+        PeftConfig config = PeftConfig.of(model, settings, ranks);
+        PeftDirectory.write(directory, tensors, config, baseModel);
+    }
+
+    private List<NDArray> all(PeftModule module, Function<LoraTarget, String> name) {
+        return module.targets().stream().map(name).map(parameters::get).toList();
+    }
+
+    private static List<float[]> values(List<NDArray> arrays) {
+        return arrays.stream().map(NDArray::toFloatArray).toList();
+    }
+
+    private static TensorSource source(List<Long> shape, NDArray array) {
+        return TensorSource.of(DType.F32, shape, () -> TensorCodec.encode(array, DType.F32));
+    }
+
+    private static TensorSource source(List<Long> shape, Supplier<float[]> values) {
+        return TensorSource.of(
+                DType.F32,
+                shape,
+                () -> {
+                    float[] all = values.get();
+                    ByteBuffer bytes = ByteBuffer.allocate(all.length * Float.BYTES);
+                    bytes.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().put(all);
+                    return bytes;
                 });
-        PeftDirectory.write(directory, tensors, settings, baseModel);
     }
 
     /**

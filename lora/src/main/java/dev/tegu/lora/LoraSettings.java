@@ -2,7 +2,7 @@ package dev.tegu.lora;
 
 import dev.tegu.config.Default;
 import dev.tegu.config.InvalidValueException;
-import dev.tegu.config.Nearest;
+import dev.tegu.model.ModelConfig;
 import java.util.List;
 import java.util.Set;
 
@@ -12,7 +12,8 @@ import java.util.Set;
  *
  * @param r rank of the adapters, at least 1
  * @param loraAlpha scale before the division by r, above 0
- * @param targetModules linear maps that get an adapter; at least one, none twice
+ * @param targetModules linear maps that get an adapter, by role or by the family's own name, see
+ *     {@link TargetModules}; at least one, none twice
  * @param layersToTransform numbers of the layers that get adapters, none twice; empty: all
  * @see <a href="https://arxiv.org/abs/2106.09685">LoRA, section 4.1</a>
  */
@@ -21,10 +22,6 @@ public record LoraSettings(
         @Default("16.0") double loraAlpha,
         @Default("[q_proj, k_proj, v_proj, o_proj]") List<String> targetModules,
         @Default("[]") List<Integer> layersToTransform) {
-
-    /** The linear maps of a layer that can have an adapter. */
-    public static final List<String> MODULES =
-            List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
 
     /** Adapters in every layer. */
     public LoraSettings(int r, double loraAlpha, List<String> targetModules) {
@@ -42,16 +39,7 @@ public record LoraSettings(
             throw new InvalidValueException("lora_alpha", "must be above 0, found " + loraAlpha);
         }
         for (String module : targetModules) {
-            if (!MODULES.contains(module)) {
-                throw new InvalidValueException(
-                        "target_modules",
-                        "`"
-                                + module
-                                + "` is no linear map of a layer"
-                                + Nearest.hint(module, MODULES)
-                                + "; known: "
-                                + String.join(", ", MODULES));
-            }
+            TargetModules.check(module);
         }
         if (targetModules.isEmpty() || Set.copyOf(targetModules).size() < targetModules.size()) {
             throw new InvalidValueException(
@@ -66,21 +54,27 @@ public record LoraSettings(
     }
 
     /**
-     * Refuses layers that a model does not have.
+     * Refuses layers and linear maps that a model does not have.
      *
-     * @throws InvalidValueException at {@code layers_to_transform}
+     * @throws InvalidValueException at {@code layers_to_transform} or {@code target_modules}
      */
-    public void checkLayers(int numLayers) {
+    public void check(ModelConfig model) {
         for (int layer : layersToTransform) {
-            if (layer >= numLayers) {
+            if (layer >= model.numLayers()) {
                 throw new InvalidValueException(
                         "layers_to_transform",
                         "the model has no layer "
                                 + layer
                                 + ", its layers are 0 to "
-                                + (numLayers - 1));
+                                + (model.numLayers() - 1));
             }
         }
+        roles(model);
+    }
+
+    /** The roles of the linear maps that get an adapter, in the order in which they are named. */
+    List<String> roles(ModelConfig model) {
+        return TargetModules.roles(model.architecture(), targetModules);
     }
 
     boolean transforms(int layer) {

@@ -50,7 +50,7 @@ final class ModelCard {
             throws IOException {
         ModelCard card = new ModelCard();
         card.head(config, model, adapters, method(student));
-        card.use(model);
+        card.use();
         card.attention(config, model);
         card.run(student);
         card.figures(student);
@@ -110,21 +110,17 @@ final class ModelCard {
         return config.path(key).asText("float32");
     }
 
-    private void use(ModelConfig model) {
+    private void use() {
         line("## Use");
         line("");
-        if (TransformersFiles.compute(model)) {
-            line("```python");
-            line("from transformers import AutoModelForCausalLM, AutoTokenizer");
-            line("");
-            line("tokenizer = AutoTokenizer.from_pretrained(PATH, trust_remote_code=True)");
-            line("model = AutoModelForCausalLM.from_pretrained(PATH, trust_remote_code=True)");
-            line("ids = tokenizer(\"Once upon a time\", return_tensors=\"pt\")");
-            line("print(tokenizer.decode(model.generate(**ids, max_new_tokens=50)[0]))");
-            line("```");
-        } else {
-            line("Tegu alone runs this family's students; transformers does not load it.");
-        }
+        line("```python");
+        line("from transformers import AutoModelForCausalLM, AutoTokenizer");
+        line("");
+        line("tokenizer = AutoTokenizer.from_pretrained(PATH, trust_remote_code=True)");
+        line("model = AutoModelForCausalLM.from_pretrained(PATH, trust_remote_code=True)");
+        line("ids = tokenizer(\"Once upon a time\", return_tensors=\"pt\")");
+        line("print(tokenizer.decode(model.generate(**ids, max_new_tokens=50)[0]))");
+        line("```");
         line("");
         line("With Tegu: `scripts/tegu generate PATH --prompt \"Once upon a time\"`.");
         line("");

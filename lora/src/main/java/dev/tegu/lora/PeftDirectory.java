@@ -2,6 +2,7 @@ package dev.tegu.lora;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.StagedDirectory;
@@ -27,13 +28,13 @@ final class PeftDirectory implements AutoCloseable {
     private static final int NAMED_FAULTS = 8;
 
     private final SafetensorsFile file;
-    private final LoraSettings settings;
-    private final List<LoraTarget> targets;
+    private final PeftConfig config;
+    private final List<PeftModule> modules;
 
-    private PeftDirectory(SafetensorsFile file, LoraSettings settings, List<LoraTarget> targets) {
+    private PeftDirectory(SafetensorsFile file, PeftConfig config, List<PeftModule> modules) {
         this.file = file;
-        this.settings = settings;
-        this.targets = targets;
+        this.config = config;
+        this.modules = modules;
     }
 
     /** Whether a folder has one of the two files; {@link #open} asks for both. */
@@ -47,29 +48,46 @@ final class PeftDirectory implements AutoCloseable {
      *     model's: every tensor that is missing, unexpected or of another shape, together
      */
     static PeftDirectory open(Path dir, ModelConfig model) throws IOException {
-        Path config = dir.resolve(PeftConfig.FILE_NAME);
-        if (!Files.exists(config)) {
+        Path source = dir.resolve(PeftConfig.FILE_NAME);
+        if (!Files.exists(source)) {
             throw new CheckpointException(
                     dir + ": no " + PeftConfig.FILE_NAME + "; give a folder with PEFT's adapters");
         }
-        LoraSettings settings = PeftConfig.read(StrictJson.read(config), config.toString());
-        List<LoraTarget> targets = targets(model, settings, config);
+        PeftConfig config = PeftConfig.read(StrictJson.read(source), source.toString());
+        List<PeftModule> modules = modules(model, config, source);
         SafetensorsFile file = SafetensorsFile.open(dir.resolve(WEIGHTS));
         try {
-            check(file, settings, targets);
-            return new PeftDirectory(file, settings, targets);
+            check(file, config, modules);
+            return new PeftDirectory(file, config, modules);
         } catch (RuntimeException e) {
             file.close();
             throw e;
         }
     }
 
-    private static List<LoraTarget> targets(ModelConfig model, LoraSettings settings, Path config) {
+    private static List<PeftModule> modules(ModelConfig model, PeftConfig config, Path source) {
+        List<PeftModule> modules;
         try {
-            return LoraTarget.of(model, settings);
+            modules = PeftModule.of(LoraTarget.of(model, config.settings()));
         } catch (InvalidValueException e) {
-            throw new CheckpointException(config + ": `" + e.key() + "`: " + e.getMessage(), e);
+            throw new CheckpointException(source + ": `" + e.key() + "`: " + e.getMessage(), e);
         }
+        for (PeftModule module : modules) {
+            // a role's name, where PEFT sees what several roles are stored in
+            if (config.settings().targetModules().stream()
+                    .noneMatch(name -> PeftConfig.names(name, module.name()))) {
+                throw new CheckpointException(
+                        source
+                                + ": `target_modules`: "
+                                + module.targets().get(0).role()
+                                + " is part of `"
+                                + module.name()
+                                + "`, and PEFT's adapters are on that; name `"
+                                + module.shortName(model)
+                                + "`");
+            }
+        }
+        return modules;
     }
 
     /**
@@ -81,24 +99,22 @@ final class PeftDirectory implements AutoCloseable {
     static void write(
             StagedDirectory directory,
             Map<String, TensorSource> tensors,
-            LoraSettings settings,
+            PeftConfig config,
             String baseModel)
             throws IOException {
         directory.write(WEIGHTS, tensors);
         Files.write(
-                directory.path(PeftConfig.FILE_NAME),
-                StrictJson.toBytes(PeftConfig.write(settings, baseModel)));
+                directory.path(PeftConfig.FILE_NAME), StrictJson.toBytes(config.write(baseModel)));
     }
 
-    private static void check(
-            SafetensorsFile file, LoraSettings settings, List<LoraTarget> targets) {
+    private static void check(SafetensorsFile file, PeftConfig config, List<PeftModule> modules) {
         List<String> faults = new ArrayList<>();
         Set<String> unexpected = new TreeSet<>(file.tensors().keySet());
-        for (LoraTarget target : targets) {
-            check(file, target.nameOfA(), target.shapeOfA(settings), faults);
-            check(file, target.nameOfB(), target.shapeOfB(settings), faults);
-            unexpected.remove(target.nameOfA());
-            unexpected.remove(target.nameOfB());
+        for (PeftModule module : modules) {
+            check(file, module.nameOfA(), module.shapeOfA(config.rank(module)), faults);
+            check(file, module.nameOfB(), module.shapeOfB(config.rank(module)), faults);
+            unexpected.remove(module.nameOfA());
+            unexpected.remove(module.nameOfB());
         }
         unexpected.forEach(name -> faults.add("`" + name + "`: unexpected"));
         if (!faults.isEmpty()) {
@@ -124,16 +140,40 @@ final class PeftDirectory implements AutoCloseable {
         }
     }
 
-    LoraSettings settings() {
-        return settings;
+    PeftConfig config() {
+        return config;
     }
 
-    List<LoraTarget> targets() {
-        return targets;
+    List<PeftModule> modules() {
+        return modules;
     }
 
-    /** One adapter tensor as float32; may be trained. */
-    NDArray read(NDManager manager, String name) throws IOException {
+    /** A of a map, and of every role in it, [r, in] float32; may be trained. */
+    NDArray readA(NDManager manager, PeftModule module) throws IOException {
+        return read(manager, module.nameOfA());
+    }
+
+    /**
+     * B of one role, [out, r] float32; may be trained. All adapters of a model have one scale: a
+     * map's own is in B.
+     */
+    NDArray readB(NDManager manager, PeftModule module, LoraTarget target) throws IOException {
+        NDArray whole = read(manager, module.nameOfB());
+        double factor = config.scale(module) / config.settings().scale();
+        if (factor != 1) {
+            whole.muli((float) factor);
+        }
+        if (module.isOneRole()) {
+            return whole;
+        }
+        try (whole) {
+            Shape shape = new Shape(target.out(), config.rank(module));
+            return TensorCodec.owned(
+                    manager.create(PeftModule.rowsOf(target, whole.toFloatArray()), shape));
+        }
+    }
+
+    private NDArray read(NDManager manager, String name) throws IOException {
         TensorInfo info = file.info(name);
         return TensorCodec.decodeWritable(manager, file.map(name), info.dtype(), info.dimensions());
     }

@@ -42,9 +42,12 @@ public final class StudentExport {
                 return;
             }
             try (PeftDirectory adapters = PeftDirectory.open(student, writer.model())) {
-                for (LoraTarget target : adapters.targets()) {
-                    writer.change(
-                            target.weight(), (rows, from) -> merged(rows, from, adapters, target));
+                for (PeftModule module : adapters.modules()) {
+                    for (LoraTarget target : module.targets()) {
+                        writer.change(
+                                target.weight(),
+                                (rows, from) -> merged(rows, from, adapters, module, target));
+                    }
                 }
                 describe(writer, student, "Its adapters are part of the weights.", "hf", dtype);
                 writer.write(output);
@@ -80,9 +83,7 @@ public final class StudentExport {
         if (dtype.isPresent()) {
             command += " --dtype " + ModelCard.dtype(writer.config());
         }
-        if (TransformersFiles.compute(writer.model())) {
-            TransformersFiles.addTo(writer);
-        }
+        TransformersFiles.addTo(writer);
         String card = ModelCard.of(student, writer.config(), writer.model(), adapters, command);
         writer.extra(directory -> Files.writeString(directory.path(ModelCard.FILE_NAME), card));
     }
@@ -97,12 +98,13 @@ public final class StudentExport {
     }
 
     private static NDArray merged(
-            NDArray rows, long from, PeftDirectory adapters, LoraTarget target) throws IOException {
+            NDArray rows, long from, PeftDirectory adapters, PeftModule module, LoraTarget target)
+            throws IOException {
         NDManager scope = rows.getManager();
-        NDArray a = adapters.read(scope, target.nameOfA());
+        NDArray a = adapters.readA(scope, module);
         long to = from + rows.getShape().get(0);
-        NDArray b = adapters.read(scope, target.nameOfB()).get(from + ":" + to);
-        return LoraAdapters.mergedWeight(rows, a, b, adapters.settings().scale());
+        NDArray b = adapters.readB(scope, module, target).get(from + ":" + to);
+        return LoraAdapters.mergedWeight(rows, a, b, adapters.config().settings().scale());
     }
 
     /**
@@ -123,7 +125,7 @@ public final class StudentExport {
             directory.copy(student.resolve(PeftDirectory.WEIGHTS), PeftDirectory.WEIGHTS);
             Files.write(
                     directory.path(PeftConfig.FILE_NAME),
-                    StrictJson.toBytes(PeftConfig.write(adapters.settings(), student.toString())));
+                    StrictJson.toBytes(adapters.config().write(student.toString())));
             directory.property("kind", "adapters").property("tegu_version", TeguVersion.NUMBER);
             directory.commit();
         }

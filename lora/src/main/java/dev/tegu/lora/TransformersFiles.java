@@ -1,17 +1,16 @@
 package dev.tegu.lora;
 
-import dev.tegu.model.ModelConfig;
 import dev.tegu.model.ModelWriter;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
- * The Python files with which transformers loads a student, and the keys of config.json that name
- * them. They compute what Tegu computes, in plain PyTorch.
+ * The Python files with which transformers loads a student of any family, and the keys of
+ * config.json that name them and tell them the family's data. They compute what Tegu computes, in
+ * plain PyTorch.
  */
 final class TransformersFiles {
     /** What {@code auto_map} of config.json says. */
@@ -23,17 +22,10 @@ final class TransformersFiles {
     /** The files, beside the weights. */
     static final List<String> NAMES = List.of("configuration_tegu.py", "modeling_tegu.py");
 
-    private static final Set<String> FAMILIES = Set.of("llama");
-
     private TransformersFiles() {}
 
-    /** Whether the files compute a student of this family; they know the layers of Llama. */
-    static boolean compute(ModelConfig student) {
-        return FAMILIES.contains(student.architecture().modelType());
-    }
-
     static void addTo(ModelWriter writer) {
-        writer.autoMap(AUTO_MAP);
+        writer.transformers(AUTO_MAP);
         writer.extra(
                 directory -> {
                     for (String name : NAMES) {

@@ -162,7 +162,7 @@ class LoraAdaptersTest {
         try (DecoderModel a = model();
                 DecoderModel b = model();
                 DecoderModel c = model()) {
-            all = values(LoraAdapters.create(a, new LoraSettings(8, 16, LoraSettings.MODULES), 1));
+            all = values(LoraAdapters.create(a, new LoraSettings(8, 16, Students.LLAMA), 1));
             two =
                     values(
                             LoraAdapters.create(

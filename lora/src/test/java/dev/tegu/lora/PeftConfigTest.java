@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.CheckpointException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -18,11 +19,15 @@ class PeftConfigTest {
         return (ObjectNode) new ObjectMapper().readTree(text);
     }
 
+    private static ObjectNode written(LoraSettings settings, String baseModel) {
+        return new PeftConfig(settings, Map.of(), Map.of(), false).write(baseModel);
+    }
+
     @Test
     void keysAreWhatPeftWritesInItsOrder() {
         LoraSettings settings = new LoraSettings(4, 8, List.of("v_proj", "q_proj"));
 
-        ObjectNode json = PeftConfig.write(settings, "some/model");
+        ObjectNode json = written(settings, "some/model");
 
         assertEquals(
                 "{\"alpha_pattern\":{},\"auto_mapping\":null,"
@@ -38,14 +43,14 @@ class PeftConfigTest {
         List<String> keys = new ArrayList<>();
         json.fieldNames().forEachRemaining(keys::add);
         assertEquals(keys.stream().sorted().toList(), keys);
-        assertEquals(settings, PeftConfig.read(json, "x"));
+        assertEquals(settings, PeftConfig.read(json, "x").settings());
     }
 
     @Test
     void fractionsOfAlphaSurvive() {
         LoraSettings settings = new LoraSettings(4, 0.5, List.of("q_proj"));
 
-        assertEquals(settings, PeftConfig.read(PeftConfig.write(settings, "m"), "x"));
+        assertEquals(settings, PeftConfig.read(written(settings, "m"), "x").settings());
     }
 
     @Test
@@ -59,7 +64,8 @@ class PeftConfigTest {
                         """);
 
         assertEquals(
-                new LoraSettings(32, 64, List.of("q_proj", "up_proj")), PeftConfig.read(old, "x"));
+                new LoraSettings(32, 64, List.of("q_proj", "up_proj")),
+                PeftConfig.read(old, "x").settings());
     }
 
     @ParameterizedTest
@@ -70,9 +76,11 @@ class PeftConfigTest {
                 "use_dora | true | `use_dora` is true",
                 "bias | \"all\" | `bias` is \"all\", only `none` works",
                 "peft_type | \"IA3\" | `peft_type` is \"IA3\"",
-                "fan_in_fan_out | true | `fan_in_fan_out` is true",
-                "rank_pattern | {\"q_proj\": 4} | `rank_pattern` is {\"q_proj\":4}, only an empty",
-                "alpha_pattern | {\"q_proj\": 4} | `alpha_pattern` is",
+                "rank_pattern | {\"q_proj\": 4.5} | `rank_pattern` of `q_proj` is 4.5, not a",
+                "rank_pattern | {\"q_proj\": 0} | `rank_pattern` of `q_proj` is 0, not a whole",
+                "rank_pattern | {\"q_.*\": 4} | `rank_pattern` has the name `q_.*`, only plain",
+                "rank_pattern | 4 | `rank_pattern` is 4, not a map of names",
+                "alpha_pattern | {\"q_proj\": -4} | `alpha_pattern` of `q_proj` is -4, not a",
                 "modules_to_save | [\"lm_head\"] | `modules_to_save` is [\"lm_head\"]",
                 "layers_to_transform | [0.5] | `layers_to_transform` holds 0.5, no layer's number",
                 "layers_to_transform | \"0\" | `layers_to_transform` holds \"0\", no layer's",
@@ -82,11 +90,11 @@ class PeftConfigTest {
                 "r | 0 | `r`: must be at least 1",
                 "lora_alpha | null | `lora_alpha` is not a number",
                 "target_modules | \"all-linear\" | `target_modules` is not a list",
-                "target_modules | [\"c_attn\"] | `c_attn` is no linear map of a layer",
+                "target_modules | [\"c_fancy\"] | `c_fancy` is no linear map of a layer",
             })
     void whatWouldBeComputedOtherwiseIsRefused(String key, String value, String message)
             throws Exception {
-        ObjectNode json = PeftConfig.write(new LoraSettings(4, 8, List.of("q_proj")), "m");
+        ObjectNode json = written(new LoraSettings(4, 8, List.of("q_proj")), "m");
         json.set(key, new ObjectMapper().readTree(value));
 
         CheckpointException e =
@@ -101,7 +109,7 @@ class PeftConfigTest {
             delimiter = '|',
             value = {"null | ", "[] | ", "1 | 1", "[2, 0] | 2 0", "[3] | 3"})
     void layersAreReadAsPeftWritesThem(String value, String layers) throws Exception {
-        ObjectNode json = PeftConfig.write(new LoraSettings(4, 8, List.of("q_proj")), "m");
+        ObjectNode json = written(new LoraSettings(4, 8, List.of("q_proj")), "m");
         json.set("layers_to_transform", new ObjectMapper().readTree(value));
         List<Integer> expected = new ArrayList<>();
         if (layers != null) {
@@ -110,13 +118,13 @@ class PeftConfigTest {
             }
         }
 
-        LoraSettings settings = PeftConfig.read(json, "a.json");
+        LoraSettings settings = PeftConfig.read(json, "a.json").settings();
 
         assertEquals(expected, settings.layersToTransform());
         assertEquals(
                 expected.isEmpty() ? "null" : expected.toString().replace(" ", ""),
-                PeftConfig.write(settings, "m").get("layers_to_transform").toString());
-        assertEquals(settings, PeftConfig.read(PeftConfig.write(settings, "m"), "x"));
+                written(settings, "m").get("layers_to_transform").toString());
+        assertEquals(settings, PeftConfig.read(written(settings, "m"), "x").settings());
     }
 
     @Test

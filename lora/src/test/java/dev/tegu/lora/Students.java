@@ -14,7 +14,10 @@ import java.util.Map;
 
 /** Students with adapters, made in a folder of a test. */
 final class Students {
-    static final LoraSettings ALL = new LoraSettings(3, 6, LoraSettings.MODULES);
+    static final List<String> LLAMA =
+            List.of("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj");
+
+    static final LoraSettings ALL = new LoraSettings(3, 6, Students.LLAMA);
     static final LoraSettings TWO = new LoraSettings(2, 5, List.of("q_proj", "down_proj"));
 
     private Students() {}

@@ -87,6 +87,7 @@ record StageMemory(
     /** Bytes of a model's frozen weights in memory. */
     static long weightBytes(DecoderModel model) {
         List<NDArray> weights = new ArrayList<>(model.ends());
+        weights.addAll(model.moreEnds().values());
         for (DecoderLayer layer : model.layers()) {
             weights.addAll(layer.weights().values());
         }

@@ -18,6 +18,8 @@ import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.StrictJson;
 import dev.tegu.checkpoint.TensorSource;
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.ConfigNode;
 import dev.tegu.distill.AttentionTransfer;
 import dev.tegu.distill.Tiny;
 import dev.tegu.model.Architecture;
@@ -502,15 +504,15 @@ class BlockStitchingTest {
     @DisplayName("28: digits in names are no layer numbers")
     void digitsInNamesAreNoLayerNumbers() {
         Architecture digits =
-                new Architecture(
-                        "gpt2",
-                        "h0.embed",
-                        "h0.norm",
-                        "head1",
-                        "h0.layers1.{layer}.",
-                        "attn11.",
-                        Map.of(),
-                        Map.of());
+                ConfigBinder.bind(
+                        ConfigNode.parse(
+                                """
+                                {model_type: gpt2, embed_tokens: h0.embed, norm: h0.norm,
+                                 lm_head: head1, layer: "h0.layers1.{layer}.",
+                                 attention: attn11., norms: {}, linears: {}}
+                                """,
+                                "test"),
+                        Architecture.class);
 
         assertEquals("h0.layers1.1.attn11.", digits.attentionPrefix(1));
         assertEquals("h0.layers1.11.attn11.", digits.attentionPrefix(11));

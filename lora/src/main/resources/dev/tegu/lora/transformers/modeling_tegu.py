@@ -1,4 +1,7 @@
-"""A Llama whose attention has a state of constant size, in plain PyTorch.
+"""A decoder whose attention has a state of constant size, in plain PyTorch.
+
+One decoder for many families: `config.architecture` says what their tensors are called and what is special about their
+layers, and every module stands at the name that its tensors have in the checkpoint. Nothing here asks for a family.
 
 Letters: B batch, T new tokens, H query heads, K key/value heads, D head width, F feature width, W window, R how many
 tokens the state keeps whole (W, or 2 W for terraced windows), E first tokens kept for ever, C tokens of a chunk,
@@ -13,6 +16,7 @@ from transformers import GenerationMixin, PreTrainedModel
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+from transformers.pytorch_utils import Conv1D
 
 from .configuration_tegu import TeguConfig
 
@@ -91,48 +95,162 @@ class TeguCache(Cache):
 
 
 class TeguRMSNorm(nn.Module):
-    def __init__(self, size, eps):
+    """Either weight * x, in the type of x, or (1 + weight) * x, in float32."""
+
+    def __init__(self, size, eps, plus_one):
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        self.eps = eps
+        self.weight = nn.Parameter(torch.zeros(size) if plus_one else torch.ones(size))
+        self.eps, self.plus_one = eps, plus_one
 
     def forward(self, x):
         y = x.float()
         y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)
+        if self.plus_one:
+            return (y * (1 + self.weight.float())).to(x.dtype)
         return self.weight * y.to(x.dtype)
 
 
-class TeguMLP(nn.Module):
-    def __init__(self, config):
+def norm_of(config, size):
+    kind, eps = config.architecture.get("norm_type", "rms"), config.norm_eps
+    return nn.LayerNorm(size, eps) if kind == "layer" else TeguRMSNorm(size, eps, kind == "rms_plus_one")
+
+
+def linears_of(config, prefix, roles=""):
+    """How the linear maps are stored whose names start with a prefix: {role: {name without it, bias, part, ..}}."""
+    return {
+        role.removeprefix(roles): dict(linear, name=linear["name"].removeprefix(prefix))
+        for role, linear in config.architecture["linears"].items()
+        if role.startswith(roles) and linear["name"].startswith(prefix)
+    }
+
+
+class TeguLinears(nn.Module):
+    """Linear maps at the names under which the checkpoint stores them, asked for by their roles.
+
+    Several roles may be stored as one tensor. PEFT puts adapters on what is stored, so that is what is called; its
+    output is cut: `rows` one role after the other, `heads` all roles of a head, then those of the next.
+    """
+
+    def add_linears(self, config, linears, sizes):
+        """`sizes`: widths (in, out) by role."""
+        self.parts, self.groups = {}, config.num_attention_heads
+        for role, (size, width) in sizes.items():
+            linear = linears[role]
+            part = linear.get("part") or {"of": [role], "layout": "rows"}
+            widths = [sizes[other][1] for other in part["of"]]
+            self.parts[role] = (linear["name"], part["layout"], widths, part["of"].index(role))
+            if hasattr(self, linear["name"]):
+                continue
+            if linear.get("transposed"):
+                stored = Conv1D(sum(widths), size)
+            else:
+                stored = nn.Linear(size, sum(widths), bias=config.holds(linear.get("bias", "never")))
+            self.add_module(linear["name"], stored)
+
+    def project(self, x, *roles):
+        """The outputs of some roles; what they share is computed once."""
+        whole, outputs = {}, []
+        for role in roles:
+            name, layout, widths, index = self.parts[role]
+            if name not in whole:
+                y = getattr(self, name)(x)
+                if layout == "heads":
+                    y = y.unflatten(-1, (self.groups, len(widths), -1)).transpose(-3, -2).flatten(-2)
+                    whole[name] = y.unbind(-2)
+                else:
+                    whole[name] = y.split(widths, -1)
+            outputs.append(whole[name][index])
+        return outputs
+
+
+class TeguMLP(TeguLinears):
+    """down(act(gate(x)) * up(x)), or fc2(act(fc1(x)))."""
+
+    def __init__(self, config, linears):
         super().__init__()
-        size, inner, bias = config.hidden_size, config.intermediate_size, config.mlp_bias
-        self.gate_proj = nn.Linear(size, inner, bias=bias)
-        self.up_proj = nn.Linear(size, inner, bias=bias)
-        self.down_proj = nn.Linear(inner, size, bias=bias)
+        size, inner = config.hidden_size, config.intermediate_size
+        self.is_gated = config.architecture.get("mlp", "gated") != "plain"
+        if self.is_gated:
+            sizes = {"gate_proj": (size, inner), "up_proj": (size, inner), "down_proj": (inner, size)}
+        else:
+            sizes = {"fc1": (size, inner), "fc2": (inner, size)}
+        self.add_linears(config, linears, sizes)
         self.activation = ACT2FN[config.hidden_act]
 
     def forward(self, x):
-        return self.down_proj(self.activation(self.gate_proj(x)) * self.up_proj(x))
+        if not self.is_gated:
+            return self.project(self.activation(self.project(x, "fc1")[0]), "fc2")[0]
+        gate, up = self.project(x, "gate_proj", "up_proj")
+        return self.project(self.activation(gate) * up, "down_proj")[0]
 
 
-def rope_frequencies(config):
-    """Radians a token for each pair of a head's coordinates, [D / 2], float64."""
-    rope = config.rope_parameters
-    exponent = torch.arange(0, config.head_dim, 2, dtype=torch.float64, device="cpu") / config.head_dim
-    frequency = float(rope["rope_theta"]) ** -exponent
-    kind = rope["rope_type"]
+class TeguExperts(TeguLinears):
+    """A router sends each token to a few of many MLPs; their outputs are added by its softmax over these few."""
+
+    def __init__(self, config, prefix):
+        super().__init__()
+        count = config.value("num_experts")
+        self.chosen = config.value("num_experts_per_tok")
+        self.add_linears(config, linears_of(config, prefix), {"router": (config.hidden_size, count)})
+        experts = linears_of(config, prefix + "experts.{expert}.", "experts.{expert}.")
+        self.experts = nn.ModuleList([TeguMLP(config, experts) for _ in range(count)])
+
+    def forward(self, x):
+        flat = x.flatten(0, 1)
+        scores, choice = self.project(flat, "router")[0].float().topk(self.chosen, -1)
+        shares = scores.softmax(-1).to(x.dtype)
+        y = torch.zeros_like(flat)
+        for i, expert in enumerate(self.experts):
+            token, place = (choice == i).nonzero(as_tuple=True)
+            if token.numel() > 0:
+                y.index_add_(0, token, expert(flat[token]) * shares[token, place, None])
+        return y.view_as(x)
+
+
+def rope(config):
+    """Radians a token for each pair of a head's coordinates, and the factor before cosine and sine, float64.
+
+    The radians are [2, D / 2], for short texts and for long ones; only `longrope` tells them apart. Pairs that are not
+    rotated stand last: no radians, cosine 1.
+    """
+    pairs = config.head_dim // 2
+    radians = torch.zeros(2, pairs, dtype=torch.float64, device="cpu")
+    factors = torch.ones(pairs, dtype=torch.float64, device="cpu")
+    if config.architecture.get("rope", "half") == "none":
+        return radians, factors
+    width = int(config.head_dim * config.rope_parameters["partial_rotary_factor"])
+    exponent = torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width
+    frequency = float(config.rope_parameters["rope_theta"]) ** -exponent
+    radians[:, : width // 2], factors[: width // 2] = scaled_rope(config, frequency)
+    return radians, factors
+
+
+def original_length(config):
+    """The length of texts before a family's RoPE was stretched."""
+    given = config.rope_parameters.get("original_max_position_embeddings")
+    return given or config.value("original_max_position_embeddings") or config.max_position_embeddings
+
+
+def scaled_rope(config, frequency):
+    """The frequencies after `rope_scaling`, and the factor before cosine and sine."""
+    given, original = config.rope_parameters, original_length(config)
+    kind = given["rope_type"]
     if kind == "default":
-        return frequency
+        return frequency, 1.0
     if kind == "linear":
-        return frequency / rope["factor"]
-    if kind != "llama3":
-        raise ValueError(f"rope_type `{kind}` is not known; known: default, linear, llama3")
-    # long waves are stretched by the factor, short ones stay, those between are blended
-    original = rope.get("original_max_position_embeddings") or config.max_position_embeddings
-    low, high, factor = rope["low_freq_factor"], rope["high_freq_factor"], rope["factor"]
-    turns = original * frequency / (2 * math.pi)
-    blend = ((turns - low) / (high - low)).clamp(0, 1)
-    return (1 - blend) * frequency / factor + blend * frequency
+        return frequency / given["factor"], 1.0
+    if kind == "llama3":
+        # long waves are stretched by the factor, short ones stay, those between are blended
+        low, high, factor = given["low_freq_factor"], given["high_freq_factor"], given["factor"]
+        turns = original * frequency / (2 * math.pi)
+        blend = ((turns - low) / (high - low)).clamp(0, 1)
+        return (1 - blend) * frequency / factor + blend * frequency, 1.0
+    if kind == "longrope":
+        stretch = torch.tensor([given["short_factor"], given["long_factor"]], dtype=torch.float64, device="cpu")
+        ratio = given.get("factor") or config.max_position_embeddings / original
+        default = math.sqrt(1 + math.log(ratio) / math.log(original)) if ratio > 1 else 1.0
+        return frequency / stretch, given.get("attention_factor") or default
+    raise ValueError(f"rope_type `{kind}` is not known; known: default, linear, llama3, longrope")
 
 
 def rotate(x, cos, sin):
@@ -161,7 +279,61 @@ def inverse(x):
     return 1.0 / x.masked_fill(x == 0, 1.0)
 
 
-class TeguAttention(nn.Module):
+class TeguHeads(TeguLinears):
+    """What both attentions share: from the layer's input to queries, keys and values by head, and back."""
+
+    def __init__(self, config):
+        super().__init__()
+        form = config.architecture
+        self.heads, self.kv_heads, self.width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+        size, inner, narrow = config.hidden_size, self.heads * self.width, self.kv_heads * self.width
+        sizes = {"q_proj": (size, inner), "k_proj": (size, narrow), "v_proj": (size, narrow), "o_proj": (inner, size)}
+        self.add_linears(config, linears_of(config, form["attention"]), sizes)
+
+        # norms of queries and keys: none, by head, or over all heads at once
+        self.qk_norm = form.get("qk_norm", "none")
+        if self.qk_norm != "none":
+            by_head = self.qk_norm == "head"
+            self.norm_names = [form["norms"][role].removeprefix(form["attention"]) for role in ("q_norm", "k_norm")]
+            for name, whole in zip(self.norm_names, (inner, narrow)):
+                self.add_module(name, norm_of(config, self.width if by_head else whole))
+
+        # scores are divided by sqrt(D) below; a family that divides by another root has its queries scaled
+        scale = config.value(form["query_scale"]) if "query_scale" in form else None
+        self.query_scale = (self.width / scale) ** 0.5 if scale else 1.0
+
+        # a family may rotate the first coordinates of a head only: they move to the front of both halves
+        turned = int(self.width * config.rope_parameters["partial_rotary_factor"])
+        self.order = None
+        if form.get("rope", "half") == "half" and turned < self.width:
+            first, middle = turned // 2, turned + (self.width - turned) // 2
+            ranges = (0, first), (turned, middle), (first, turned), (middle, self.width)
+            self.order = [i for start, end in ranges for i in range(start, end)]
+
+    def split(self, y, heads):
+        """[B, T, heads D] -> [B, heads, T, D]"""
+        return y.unflatten(-1, (heads, self.width)).transpose(1, 2)
+
+    def by_head(self, x):
+        """[B, T, M] -> queries [B, H, T, D], keys and values [B, K, T, D], before RoPE."""
+        q, k, v = self.project(x, "q_proj", "k_proj", "v_proj")
+        if self.qk_norm == "whole":
+            q, k = (getattr(self, name)(y) for name, y in zip(self.norm_names, (q, k)))
+        q, k, v = self.split(q, self.heads), self.split(k, self.kv_heads), self.split(v, self.kv_heads)
+        if self.qk_norm == "head":
+            q, k = (getattr(self, name)(y) for name, y in zip(self.norm_names, (q, k)))
+        if self.query_scale != 1.0:
+            q = q * self.query_scale
+        if self.order is not None:
+            q, k = q[..., self.order], k[..., self.order]
+        return q, k, v
+
+    def output(self, y):
+        """[B, H, T, D] -> [B, T, M]"""
+        return self.project(y.transpose(1, 2).flatten(2), "o_proj")[0]
+
+
+class TeguAttention(TeguHeads):
     """A softmax window plus linear attention with a state; every method is a setting of the switches.
 
     For query i, the window's keys N(i) and the linear branch's keys M(i), with gates a in (0, 1]:
@@ -176,15 +348,8 @@ class TeguAttention(nn.Module):
     """
 
     def __init__(self, config, layer):
-        super().__init__()
+        super().__init__(config)
         spec = config.linear_attention
-        self.heads, self.kv_heads, self.width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-        size, bias = config.hidden_size, config.attention_bias
-        self.q_proj = nn.Linear(size, self.heads * self.width, bias=bias)
-        self.k_proj = nn.Linear(size, self.kv_heads * self.width, bias=bias)
-        self.v_proj = nn.Linear(size, self.kv_heads * self.width, bias=bias)
-        self.o_proj = nn.Linear(self.heads * self.width, size, bias=bias)
-
         window = spec["window"]
         self.window, self.window_rope = window["size"], window["rope"]
         self.terrace, self.anchor = window["shape"] == "terrace", window["anchor"]
@@ -203,7 +368,7 @@ class TeguAttention(nn.Module):
         self.chunk_size = 16 if self.by_feature else 128
         self.layer, self.num_layers = layer, config.num_hidden_layers
         self._add_feature_maps()
-        self._add_gate(size)
+        self._add_gate(config.hidden_size)
         both = self.window > 0 and self.linear
         if both and self.combine["kind"] == "shared_denominator":
             self.window_factor = nn.Parameter(torch.zeros(self.heads))
@@ -355,13 +520,7 @@ class TeguAttention(nn.Module):
     def forward(self, x, where, cache):
         """x [B, T, M]; `where`: position and real [B, T], cos and sin [B, 1, T, D], padded; `cache` may be None."""
         batch, count, _ = x.shape
-
-        def split(y, heads):
-            return y.view(batch, count, heads, self.width).transpose(1, 2).float()
-
-        q = split(self.q_proj(x), self.heads)
-        k = split(self.k_proj(x), self.kv_heads)
-        v = split(self.v_proj(x), self.kv_heads)
+        q, k, v = (y.float() for y in self.by_head(x))
         if self.combine["kind"] == "none":
             y, state = torch.zeros_like(q), {"nothing": x.new_zeros(batch, 0)}
         else:
@@ -393,8 +552,7 @@ class TeguAttention(nn.Module):
         if cache is not None:
             cache.tensors = state
             cache.tokens += count
-        y = y.transpose(1, 2).reshape(batch, count, self.heads * self.width)
-        return self.o_proj(y.to(x.dtype))
+        return self.output(y.to(x.dtype))
 
     def chunk(self, q, k, v, gate, cos, sin, position, real, span, twice, state):
         """One chunk from the state before it: outputs [B, H, C, D] and the state after it."""
@@ -539,83 +697,164 @@ class TeguAttention(nn.Module):
         return window if linear is None else window + linear
 
 
-class TeguSoftmaxAttention(nn.Module):
+def sliding_window(config, layer):
+    """How many tokens a softmax layer of this family sees, itself included; None: all before it."""
+    form = config.architecture
+    which, kinds = form.get("window_layers", "all"), config.value("layer_types")
+    window = config.value(form["sliding_window"]) if "sliding_window" in form else None
+    if which == "max_window_layers" and not config.value("use_sliding_window"):
+        return None
+    if which == "all":
+        slides = True
+    elif kinds is not None:
+        slides = kinds[layer] == "sliding_attention"
+    else:
+        slides = layer % 2 == 0 if which == "even" else layer >= (config.value("max_window_layers") or 0)
+    return window if slides else None
+
+
+class TeguSoftmaxAttention(TeguHeads):
     """The attention of a layer that stayed as it was; its cache grows with the text."""
 
-    def __init__(self, config):
-        super().__init__()
-        self.heads, self.kv_heads, self.width = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-        size, bias = config.hidden_size, config.attention_bias
-        self.q_proj = nn.Linear(size, self.heads * self.width, bias=bias)
-        self.k_proj = nn.Linear(size, self.kv_heads * self.width, bias=bias)
-        self.v_proj = nn.Linear(size, self.kv_heads * self.width, bias=bias)
-        self.o_proj = nn.Linear(self.heads * self.width, size, bias=bias)
+    def __init__(self, config, layer):
+        super().__init__(config)
+        form = config.architecture
+        self.window = sliding_window(config, layer)
+        self.cap = config.value(form["attention_softcap"]) if "attention_softcap" in form else None
 
     def forward(self, x, where, cache):
-        batch, count, _ = x.shape
-
-        def split(y, heads):
-            return y.view(batch, count, heads, self.width).transpose(1, 2)
-
-        cos, sin = where["cos"], where["sin"]
-        q = rotate(split(self.q_proj(x), self.heads).float(), cos, sin).to(x.dtype)
-        k = rotate(split(self.k_proj(x), self.kv_heads).float(), cos, sin).to(x.dtype)
-        v, real = split(self.v_proj(x), self.kv_heads), where["real"]
+        q, k, v = self.by_head(x)
+        q, k = (rotate(y.float(), where["cos"], where["sin"]).to(x.dtype) for y in (q, k))
+        real, position = where["real"], where["position"]
         before = 0
         if cache is not None and cache.tokens > 0:
             before = cache.tokens
             k = torch.cat([cache.tensors["keys"], k], 2)
             v = torch.cat([cache.tensors["values"], v], 2)
             real = torch.cat([cache.tensors["real"], real], 1)
+            position = torch.cat([cache.tensors["position"], position], 1)
+        count = x.shape[1]
         if cache is not None:
-            cache.tensors = {"keys": k, "values": v, "real": real}
+            cache.tensors = {"keys": k, "values": v, "real": real, "position": position}
             cache.tokens += count
         k, v = (y.repeat_interleave(self.heads // self.kv_heads, 1) for y in (k, v))
         row = torch.arange(before, before + count, device=x.device)[:, None]
         column = torch.arange(before + count, device=x.device)
+        seen = real[:, None, :] & (column <= row)
+        if self.window is not None:
+            seen = seen & (where["position"][:, :, None] - position[:, None, :] < self.window)
         # padding sees itself: a softmax over nothing would be NaN
-        seen = (real[:, None, :] & (column <= row)) | (column == row)
-        y = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None])
-        return self.o_proj(y.transpose(1, 2).reshape(batch, count, self.heads * self.width))
+        seen = (seen | (column == row))[:, None]
+        if self.cap is None:
+            return self.output(nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen))
+        scores = q @ k.transpose(2, 3) * self.width**-0.5
+        scores = capped(scores, self.cap).masked_fill(~seen, -torch.inf)
+        return self.output(scores.softmax(-1, dtype=torch.float32).to(v.dtype) @ v)
+
+
+def capped(x, cap):
+    """Bent so that it stays within +-cap."""
+    return x if cap is None else cap * torch.tanh(x / cap)
 
 
 class TeguDecoderLayer(nn.Module):
+    """Attention and MLP around the residual stream, one after the other or side by side.
+
+    A norm stands before each, and in some families on what comes out; one that a family does not have changes nothing.
+    """
+
     def __init__(self, config, layer):
         super().__init__()
+        form = config.architecture
         stays = layer in config.linear_attention["keep_softmax"]
-        self.self_attn = TeguSoftmaxAttention(config) if stays else TeguAttention(config, layer)
-        self.mlp = TeguMLP(config)
-        self.input_layernorm = TeguRMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.post_attention_layernorm = TeguRMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.attention_name = form["attention"].removesuffix(".")
+        self.add_module(self.attention_name, (TeguSoftmaxAttention if stays else TeguAttention)(config, layer))
+
+        has_experts = form.get("mlp", "gated") == "experts"
+        prefix = form["linears"]["router" if has_experts else "fc1" if form.get("mlp") == "plain" else "gate_proj"]
+        prefix = prefix["name"].split(".")[0] + "."
+        self.mlp_name = prefix.removesuffix(".")
+        mlp = TeguExperts(config, prefix) if has_experts else TeguMLP(config, linears_of(config, prefix))
+        self.add_module(self.mlp_name, mlp)
+
+        self.norm_names = {role: name for role, name in form["norms"].items() if role not in ("q_norm", "k_norm")}
+        for name in self.norm_names.values():
+            self.add_module(name, norm_of(config, config.hidden_size))
+        self.is_parallel = config.holds(form.get("parallel_residual", "never"))
+
+    def normed(self, role, x):
+        return getattr(self, self.norm_names[role])(x) if role in self.norm_names else x
 
     def forward(self, h, where, cache):
-        h = h + self.self_attn(self.input_layernorm(h), where, cache)
-        return h + self.mlp(self.post_attention_layernorm(h))
+        x = self.normed("input_layernorm", h)
+        a = getattr(self, self.attention_name)(x, where, cache)
+        a = self.normed("attention_output_norm", a)
+        if not self.is_parallel:
+            h = h + a
+            x = self.normed("post_attention_layernorm", h)
+        elif "post_attention_layernorm" in self.norm_names:
+            x = self.normed("post_attention_layernorm", h)
+        m = self.normed("mlp_output_norm", getattr(self, self.mlp_name)(x))
+        return h + a + m if self.is_parallel else h + m
 
 
 class TeguPreTrainedModel(PreTrainedModel):
     config_class = TeguConfig
     base_model_prefix = "model"
     _no_split_modules = ["TeguDecoderLayer"]
-    # the new parameters stay float32 in every type of the weights; `mlp.gate_proj` is none of them
-    _keep_in_fp32_modules_strict = [
-        "self_attn.feature_map_q",
-        "self_attn.feature_map_k",
-        "self_attn.gate",
-        "self_attn.window_factor",
-        "self_attn.sinks",
-        "self_attn.alpha",
-        "self_attn.output_norm",
-    ]
+    # these stay float32 in every type of the weights; another module's `gate`, such as an MLP's, is none of them
+    new_parameters = ["feature_map_q", "feature_map_k", "gate", "window_factor", "sinks", "alpha", "output_norm"]
+
+    def __init__(self, config):
+        super().__init__(config)
+        # the names of modules are the family's: what transformers takes from the class is told to the instance
+        prefix = config.architecture["attention"]
+        self._keep_in_fp32_modules_strict = [prefix + name for name in self.new_parameters]
+        self.base_model_prefix, self._input_embed_layer = stored_name(config, "embed_tokens").split(".")
+
+
+def stored_name(config, role):
+    """The name of a module outside of the layers."""
+    return config.architecture[role].removesuffix(".weight")
 
 
 class TeguModel(TeguPreTrainedModel):
+    """Embedding, layers and final norm."""
+
     def __init__(self, config):
         super().__init__(config)
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList([TeguDecoderLayer(config, i) for i in range(config.num_hidden_layers)])
-        self.norm = TeguRMSNorm(config.hidden_size, config.rms_norm_eps)
+        form = config.architecture
+
+        def inner(name):
+            return name.removeprefix(self.base_model_prefix + ".")
+
+        self.names = {role: inner(stored_name(config, role)) for role in ("embed_tokens", "norm")}
+        self.names["layers"] = inner(form["layer"]).removesuffix(".{layer}.")
+        self.add_module(self.names["embed_tokens"], nn.Embedding(config.vocab_size, config.hidden_size))
+        if "embed_positions" in form:
+            self.names["embed_positions"] = inner(stored_name(config, "embed_positions"))
+            positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+            self.add_module(self.names["embed_positions"], positions)
+        layers = nn.ModuleList([TeguDecoderLayer(config, i) for i in range(config.num_hidden_layers)])
+        self.add_module(self.names["layers"], layers)
+        self.add_module(self.names["norm"], norm_of(config, config.hidden_size))
         self.post_init()
+
+    def part(self, role):
+        return getattr(self, self.names[role])
+
+    def embed(self, ids):
+        h = self.part("embed_tokens")(ids)
+        if self.config.architecture.get("embed_scale", "none") == "sqrt_hidden":
+            # the root is rounded to the model's type
+            h = h * torch.tensor(self.config.hidden_size**0.5).to(h)
+        return h
+
+    def learned_positions(self, position):
+        size = self.config.max_position_embeddings
+        if int(position.max()) >= size:
+            raise ValueError(f"the text has more than the {size} tokens that this model has learned positions for")
+        return self.part("embed_positions")(position)
 
     def forward(
         self,
@@ -630,7 +869,7 @@ class TeguModel(TeguPreTrainedModel):
     ):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
-        h = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        h = self.embed(input_ids) if inputs_embeds is None else inputs_embeds
         use_cache = self.config.use_cache and not self.training if use_cache is None else use_cache
         cache = past_key_values
         if cache is None and use_cache:
@@ -639,13 +878,15 @@ class TeguModel(TeguPreTrainedModel):
             raise ValueError(f"past_key_values is a {type(cache).__name__}, this model needs its own TeguCache")
 
         where = self.places(h, attention_mask, position_ids, cache)
+        if "embed_positions" in self.names:
+            h = h + self.learned_positions(where["position"])
         states = [h]
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.part("layers")):
             h = layer(h, where, None if cache is None else cache.layers[i])
             states.append(h)
         if cache is not None:
             cache.seen = where["position"][:, -1] + where["real"][:, -1]
-        h = self.norm(h)
+        h = self.part("norm")(h)
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
         return BaseModelOutputWithPast(
@@ -672,26 +913,38 @@ class TeguModel(TeguPreTrainedModel):
             given = position_ids.to(h.device).expand(batch, count)
             if not torch.equal(given[real], position[real]):
                 raise ValueError("position_ids: positions count the tokens of a text from 0, others are not known")
-        angle = position.double()[..., None] * rope_frequencies(self.config).to(h.device)
-        angle = torch.cat([angle, angle], -1)[:, None]
+        radians, factor = (torch.cat([x, x], -1).to(h.device) for x in rope(self.config))
+        # what was read before a text became long keeps its angles
+        is_long = position[:, -1] + real[:, -1] > original_length(self.config)
+        angle = (position.double()[..., None] * radians[is_long.int()][:, None])[:, None]
         return {
             "position": position,
             "real": real,
             "padded": padded,
-            "cos": angle.cos().float(),
-            "sin": angle.sin().float(),
+            "cos": (angle.cos() * factor).float(),
+            "sin": (angle.sin() * factor).float(),
         }
 
 
 class TeguForCausalLM(TeguPreTrainedModel, GenerationMixin):
-    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
+    """The model and its head, which may be the embedding."""
 
     def __init__(self, config):
         super().__init__(config)
-        self.model = TeguModel(config)
+        form = config.architecture
+        self.add_module(self.base_model_prefix, TeguModel(config))
         self.vocab_size = config.vocab_size
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.head_name = stored_name(config, "lm_head")
+        has_bias = config.holds(form.get("lm_head_bias", "never"))
+        self.add_module(self.head_name, nn.Linear(config.hidden_size, config.vocab_size, bias=has_bias))
+        self._tied_weights_keys = {form["lm_head"]: form["embed_tokens"]}
         self.post_init()
+
+    def get_output_embeddings(self):
+        return getattr(self, self.head_name)
+
+    def set_output_embeddings(self, head):
+        setattr(self, self.head_name, head)
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args, **kwargs):
         if generation_config.cache_implementation is not None:
@@ -713,7 +966,7 @@ class TeguForCausalLM(TeguPreTrainedModel, GenerationMixin):
         logits_to_keep=0,
         **kwargs,
     ):
-        outputs = self.model(
+        outputs = self.base_model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -723,7 +976,9 @@ class TeguForCausalLM(TeguPreTrainedModel, GenerationMixin):
             output_hidden_states=output_hidden_states,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(outputs.last_hidden_state[:, kept])
+        logits = self.get_output_embeddings()(outputs.last_hidden_state[:, kept])
+        if "final_softcap" in self.config.architecture:
+            logits = capped(logits, self.config.value(self.config.architecture["final_softcap"]))
         loss = None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs)
