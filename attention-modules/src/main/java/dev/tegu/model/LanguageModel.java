@@ -19,4 +19,16 @@ public interface LanguageModel {
      * @return one entry a sequence, in the same order
      */
     List<TokenScores> score(List<int[]> sequences);
+
+    /**
+     * Continues prompts with the most probable token each time, all in one batch; the rows may have
+     * different lengths, and each result is that of its prompt alone, but for rounding.
+     *
+     * @param prompts token ids, each at least one token
+     * @param maxNewTokens new tokens of a row at most, 0 or more
+     * @param stop ends a row early
+     * @return the new tokens of each prompt, in the same order, with the token that ended the row
+     * @throws IllegalArgumentException if a prompt has no tokens
+     */
+    List<int[]> generate(List<int[]> prompts, int maxNewTokens, StopRule stop);
 }
