@@ -65,7 +65,8 @@ final class RunCommandTest {
         }
         try (Stream<Path> files = Files.list(output.resolve("eval"))) {
             assertEquals(
-                    "[results.md, student.json, teacher.json, untrained.json, window-sinks@state.json]",
+                    "[results.md, samples, student.json, teacher.json, untrained.json,"
+                            + " window-sinks@state.json]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
         }
         String metrics = Files.readString(output.resolve("metrics.jsonl"));

@@ -7,7 +7,7 @@ import java.util.Optional;
 /** The tasks there are, by name. */
 public final class EvalTasks {
     private static final List<EvalTask> ALL =
-            List.of(new PerplexityTask(), new NeedleTask(), new RecallTask());
+            List.of(new PerplexityTask(), new WikiTextTask(), new NeedleTask(), new RecallTask());
 
     private EvalTasks() {}
 

@@ -148,12 +148,7 @@ public final class ChoiceScorer {
                 IntStream.range(0, logProbs.length)
                         .mapToObj(i -> new ChoiceScores(questions.get(i), logProbs[i]))
                         .toList();
-        return new ChoiceResult(
-                scores,
-                answers,
-                new TaskResult.Timing(
-                        first.processedTokens() + second.processedTokens(),
-                        first.seconds() + second.seconds()));
+        return new ChoiceResult(scores, answers, first.plus(second));
     }
 
     /** One answer as a sequence of its own. */
