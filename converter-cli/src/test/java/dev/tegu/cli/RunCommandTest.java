@@ -69,6 +69,11 @@ final class RunCommandTest {
                             + " window-sinks@state.json]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
         }
+        try (Stream<Path> files = Files.list(output.resolve("eval/samples/student"))) {
+            assertEquals(
+                    List.of("samples_perplexity.jsonl"),
+                    files.map(file -> file.getFileName().toString()).toList());
+        }
         String metrics = Files.readString(output.resolve("metrics.jsonl"));
         assertTrue(metrics.contains("attention_transfer"), metrics);
         assertTrue(metrics.contains("lora_finetune"), metrics);

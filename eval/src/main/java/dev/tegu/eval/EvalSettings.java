@@ -11,7 +11,7 @@ import java.util.Optional;
  *
  * @param tasks names of {@link EvalTasks}, at least one, none twice; run in this order
  * @param limit samples of a task at most, 1 or more: documents of {@code needle} and {@code
- *     recall}, windows of {@code perplexity}
+ *     recall}, windows of {@code perplexity}, pages of {@code wikitext}
  * @param perplexity settings of that task
  * @param needle settings of that task
  * @param recall settings of that task

@@ -18,9 +18,9 @@ final class PairedTable {
     static Optional<ReportTable> of(List<ModelResults> models) {
         ModelResults first = models.get(0);
         List<List<String>> rows = new ArrayList<>();
-        for (TaskResult task : HarnessFiles.leaves(first.results())) {
+        for (TaskResult task : first.results()) {
             for (ModelResults other : models.subList(1, models.size())) {
-                HarnessFiles.leaves(other.results()).stream()
+                other.results().stream()
                         .filter(result -> result.task().equals(task.task()))
                         .forEach(result -> add(rows, task, other.name(), result));
             }
@@ -38,18 +38,15 @@ final class PairedTable {
 
     private static void add(
             List<List<String>> rows, TaskResult first, String model, TaskResult second) {
-        Map<Integer, Sample> others = new LinkedHashMap<>();
-        second.samples().forEach(sample -> others.put(sample.docId(), sample));
-        List<Sample> shared =
-                first.samples().stream().filter(s -> others.containsKey(s.docId())).toList();
+        Map<String, Sample> before = items(first);
+        Map<String, Sample> after = items(second);
+        List<String> shared = before.keySet().stream().filter(after::containsKey).toList();
         if (shared.isEmpty()) {
             return;
         }
-        for (String metric : shared.get(0).metrics().keySet()) {
-            double[] before = values(shared, metric);
-            double[] after =
-                    values(shared.stream().map(s -> others.get(s.docId())).toList(), metric);
-            Paired paired = Paired.of(before, after);
+        for (String metric : before.get(shared.get(0)).metrics().keySet()) {
+            Paired paired =
+                    Paired.of(values(shared, before, metric), values(shared, after, metric));
             rows.add(
                     List.of(
                             first.task(),
@@ -61,9 +58,19 @@ final class PairedTable {
         }
     }
 
+    /** By task and document, of all tasks of a group. */
+    private static Map<String, Sample> items(TaskResult result) {
+        Map<String, Sample> items = new LinkedHashMap<>();
+        for (TaskResult task : HarnessFiles.leaves(List.of(result))) {
+            task.samples().forEach(s -> items.put(task.task() + " " + s.docId(), s));
+        }
+        return items;
+    }
+
     /** An item's value; of a quotient its own quotient. */
-    private static double[] values(List<Sample> samples, String metric) {
-        return samples.stream()
+    private static double[] values(List<String> items, Map<String, Sample> samples, String metric) {
+        return items.stream()
+                .map(samples::get)
                 .mapToDouble(
                         sample ->
                                 sample.metrics().getOrDefault(metric, Double.NaN)

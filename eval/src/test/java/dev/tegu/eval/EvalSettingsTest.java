@@ -22,7 +22,7 @@ class EvalSettingsTest {
 
         assertEquals(
                 "unknown task `needel` (did you mean `needle`?);"
-                        + " the tasks are perplexity, needle, recall",
+                        + " the tasks are perplexity, wikitext, needle, recall",
                 error.getMessage());
     }
 
@@ -44,7 +44,7 @@ class EvalSettingsTest {
 
     @Test
     void everyTaskIsListedOnceWithADescription() {
-        assertEquals(List.of("perplexity", "needle", "recall"), EvalTasks.names());
+        assertEquals(List.of("perplexity", "wikitext", "needle", "recall"), EvalTasks.names());
         assertTrue(EvalTasks.all().stream().noneMatch(task -> task.description().isBlank()));
     }
 
