@@ -9,7 +9,7 @@ import java.util.Optional;
 /** The tasks there are, by name: those in Java, and those that are files. */
 public final class EvalTasks {
     private static final List<EvalTask> IN_JAVA =
-            List.of(new PerplexityTask(), new NeedleTask(), new RecallTask());
+            List.of(new PerplexityTask(), new WikiTextTask(), new NeedleTask(), new RecallTask());
 
     private EvalTasks() {}
 
