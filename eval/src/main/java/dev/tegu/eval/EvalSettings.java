@@ -17,6 +17,8 @@ import java.util.Optional;
  * @param recall settings of that task
  * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
  * @param seed seed of the generated documents
+ * @param analysis whether an experiment's evaluation also says what the new attention does, layer
+ *     by layer, in {@code analysis.json}
  */
 public record EvalSettings(
         List<String> tasks,
@@ -25,7 +27,8 @@ public record EvalSettings(
         @Default("{}") NeedleSettings needle,
         @Default("{}") RecallSettings recall,
         @Default("8") int batchSize,
-        @Default("0") long seed) {
+        @Default("0") long seed,
+        @Default("false") boolean analysis) {
     /**
      * @throws InvalidValueException if a task is unknown or named twice, or a number is out of
      *     range
@@ -49,6 +52,18 @@ public record EvalSettings(
         }
         limit.ifPresent(number -> Ranges.atLeast("limit", number, 1));
         Ranges.atLeast("batch_size", batchSize, 1);
+    }
+
+    /** Without an analysis. */
+    public EvalSettings(
+            List<String> tasks,
+            Optional<Integer> limit,
+            PerplexitySettings perplexity,
+            NeedleSettings needle,
+            RecallSettings recall,
+            int batchSize,
+            long seed) {
+        this(tasks, limit, perplexity, needle, recall, batchSize, seed, false);
     }
 
     /** How many of {@code samples} are left under the limit. */
