@@ -25,10 +25,10 @@ import picocli.CommandLine.Parameters;
                         + " analysis.json and prints tables; docs/analysis.md explains every"
                         + " number. Both models are in memory at once.",
         footer = {
-            "  scripts/tegu analyze runs/demo/export --teacher configs/demo/teacher"
-                    + " --data book.txt --output runs/demo/analysis",
-            "  scripts/tegu analyze runs/demo/student --teacher configs/demo/teacher"
-                    + " --data texts --output analysis --limit 2 --context 256 --needles 0 --json"
+            "  scripts/tegu analyze runs/a/export --teacher path/to/model --data book.txt"
+                    + " --output runs/a",
+            "  scripts/tegu analyze student --teacher model --data texts --output out --limit 2"
+                    + " --json"
         })
 final class AnalyzeCommand extends TeguCommand {
     @ArgGroup(exclusive = false, multiplicity = "1", heading = "%nInput:%n", order = 1)
