@@ -17,8 +17,8 @@ import java.util.Optional;
  * Compares a student with its teacher, layer by layer and head by head.
  *
  * <p>One sequence at a time, each through both models; nothing is trained or changed. Beside the
- * models, memory O(T M) for residual streams of T tokens and blocks of 4 million float32 numbers of
- * logits and of attention weights, a few at a time (16 rows of them at least). Time of one sequence
+ * models, memory O(T M) for residual streams of T tokens and blocks of 4 million float32 numbers
+ * (64 million on a GPU) of logits and of attention weights, a few at a time. Time of one sequence
  * is that of 2 L + 8 passes for L layers, and O(T^2) for the teacher's weights.
  */
 public final class Analysis {
@@ -88,6 +88,12 @@ public final class Analysis {
      * @throws IllegalStateException if a prediction is not a number
      */
     public AnalysisResult run(DecoderModel teacher, DecoderModel student, EvalProgress progress) {
+        return run(teacher, student, ModelPair.blockOf(student), progress);
+    }
+
+    /** In blocks of the given number of logits or attention weights. */
+    AnalysisResult run(
+            DecoderModel teacher, DecoderModel student, int block, EvalProgress progress) {
         misfit(teacher.config(), student.config())
                 .ifPresent(
                         message -> {
@@ -96,7 +102,7 @@ public final class Analysis {
         checkIds(student.vocabSize());
         try (AnalysisScript script = new AnalysisScript();
                 NDManager owner = student.manager().newSubManager()) {
-            return run(new ModelPair(teacher, student, script), owner, progress);
+            return run(new ModelPair(teacher, student, script, block), owner, progress);
         }
     }
 

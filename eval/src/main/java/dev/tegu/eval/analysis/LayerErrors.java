@@ -103,7 +103,7 @@ final class LayerErrors {
         DecoderLayer teacher = models.teacher().layers().get(number);
         DecoderLayer student = models.student().layers().get(number);
         int length = (int) in.q().getShape().get(2);
-        int step = ModelPair.rows((long) heads * length);
+        int step = models.rows((long) heads * length);
         for (int from = 0; from < length; from += step) {
             try (NDManager scope = in.q().getManager().newSubManager()) {
                 long[] queries = LongStream.range(from, Math.min(length, from + step)).toArray();

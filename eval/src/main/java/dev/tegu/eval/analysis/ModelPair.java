@@ -11,19 +11,28 @@ import java.util.Arrays;
  * Teacher and student, of the same sizes and on the same device; their weights may differ, and so
  * may the types of those.
  *
- * <p>Beside the models, memory for a text of T tokens: a few residual streams, and blocks of {@link
- * #BLOCK} numbers of logits and attention weights, a few at a time.
+ * <p>Beside the models, memory for a text of T tokens: a few residual streams, and blocks of logits
+ * and attention weights, a few at a time.
+ *
+ * @param block numbers of a block, though it has {@value #LEAST_ROWS} rows at least
  */
-record ModelPair(DecoderModel teacher, DecoderModel student, AnalysisScript script) {
+record ModelPair(DecoderModel teacher, DecoderModel student, AnalysisScript script, int block) {
     /** Numbers of a block: 16 MiB of float32. */
     private static final int BLOCK = 1 << 22;
 
-    /** Rows of a block at least, however wide they are. */
+    /** The same on a GPU, which small blocks would keep waiting: 256 MiB. */
+    private static final int GPU_BLOCK = 1 << 26;
+
     private static final int LEAST_ROWS = 16;
 
+    /** In blocks that suit the device. */
+    static int blockOf(DecoderModel model) {
+        return model.manager().getDevice().isGpu() ? GPU_BLOCK : BLOCK;
+    }
+
     /** Rows of a block whose rows have so many numbers. */
-    static int rows(long width) {
-        return (int) Math.max(LEAST_ROWS, BLOCK / width);
+    int rows(long width) {
+        return (int) Math.max(LEAST_ROWS, block / width);
     }
 
     /** [1, T] int64. */

@@ -84,7 +84,7 @@ final class Predictions {
             NDArray ids = ModelPair.ids(scope, new int[length]);
             DecoderLayer.Places places = models.student().places(TokenBatch.of(ids));
             DecoderLayer.Projected in = linear.get().project(models.student().embed(ids));
-            int step = ModelPair.rows(length);
+            int step = models.rows(length);
             for (int from = 0; from < length; from += step) {
                 long[] queries = LongStream.range(from, Math.min(length, from + step)).toArray();
                 try (NDManager block = scope.newSubManager()) {

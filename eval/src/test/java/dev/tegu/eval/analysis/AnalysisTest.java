@@ -7,11 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.tegu.attention.AttentionSpec;
 import dev.tegu.attention.LinearAttention.Branch;
 import dev.tegu.checkpoint.DType;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.eval.CharTokenizer;
 import dev.tegu.eval.EvalData;
+import dev.tegu.eval.EvalProgress;
 import dev.tegu.model.DecoderLayer;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelWriter;
@@ -142,48 +145,46 @@ final class AnalysisTest {
                 DecoderModel student =
                         Pairs.student(
                                 spec.replace("hedgehog", "{kind: hedgehog, feature_dim: 4}"), 0)) {
-            List<AnalysisResult.Layer> found = Pairs.analyse(teacher, student, 0).layers();
+            assertHeads(teacher, student, window, block, first);
+        }
+    }
 
-            int layers = found.size();
-            // error, size, cosine, entropy, weight beyond the window
-            double[][][] sums = new double[layers][4][5];
-            double[][] stream = new double[layers][2];
-            int tokens = 0;
-            for (int[] text : Pairs.texts(0).sequences()) {
-                tokens += text.length;
-                try (NDManager scope = teacher.manager().newSubManager()) {
-                    walk(
-                            teacher,
-                            student,
-                            scope,
-                            text,
-                            new int[] {window, block, first},
-                            sums,
-                            stream);
+    private static void assertHeads(
+            DecoderModel teacher, DecoderModel student, int window, int block, int first) {
+        List<AnalysisResult.Layer> found = Pairs.analyse(teacher, student, 0).layers();
+
+        int layers = found.size();
+        // error, size, cosine, entropy, weight beyond the window
+        double[][][] sums = new double[layers][4][5];
+        double[][] stream = new double[layers][2];
+        int tokens = 0;
+        for (int[] text : Pairs.texts(0).sequences()) {
+            tokens += text.length;
+            try (NDManager scope = teacher.manager().newSubManager()) {
+                walk(teacher, student, scope, text, new int[] {window, block, first}, sums, stream);
+            }
+        }
+        for (int i = 0; i < layers; i++) {
+            AnalysisResult.Layer layer = found.get(i);
+            double error = 0;
+            double size = 0;
+            for (int h = 0; h < 4; h++) {
+                AnalysisResult.Head head = layer.heads().get(h);
+                error += sums[i][h][0];
+                size += sums[i][h][1];
+                assertEquals(sums[i][h][0] / sums[i][h][1], head.relativeMse(), 1e-5);
+                assertEquals(sums[i][h][2] / tokens, head.cosine(), 1e-5);
+                assertEquals(sums[i][h][3] / tokens, head.entropy(), 1e-5);
+                assertEquals(layer.isLinear(), head.weightBeyondWindow().isPresent());
+                if (layer.isLinear()) {
+                    double beyond = head.weightBeyondWindow().getAsDouble();
+                    assertEquals(sums[i][h][4] / tokens, beyond, 1e-5);
+                    assertTrue(beyond > 0.05, "the window must miss something");
                 }
             }
-            for (int i = 0; i < layers; i++) {
-                AnalysisResult.Layer layer = found.get(i);
-                double error = 0;
-                double size = 0;
-                for (int h = 0; h < 4; h++) {
-                    AnalysisResult.Head head = layer.heads().get(h);
-                    error += sums[i][h][0];
-                    size += sums[i][h][1];
-                    assertEquals(sums[i][h][0] / sums[i][h][1], head.relativeMse(), 1e-5);
-                    assertEquals(sums[i][h][2] / tokens, head.cosine(), 1e-5);
-                    assertEquals(sums[i][h][3] / tokens, head.entropy(), 1e-5);
-                    assertEquals(layer.isLinear(), head.weightBeyondWindow().isPresent());
-                    if (layer.isLinear()) {
-                        double beyond = head.weightBeyondWindow().getAsDouble();
-                        assertEquals(sums[i][h][4] / tokens, beyond, 1e-5);
-                        assertTrue(beyond > 0.05, "the window must miss something");
-                    }
-                }
-                assertEquals(error / size, layer.relativeMse(), 1e-5);
-                assertEquals(stream[i][0] / stream[i][1], layer.updateRelativeMse(), 1e-5);
-                assertEquals(layer.isLinear(), layer.relativeMse() > 1e-3);
-            }
+            assertEquals(error / size, layer.relativeMse(), 1e-5);
+            assertEquals(stream[i][0] / stream[i][1], layer.updateRelativeMse(), 1e-5);
+            assertEquals(layer.isLinear(), layer.relativeMse() > 1e-3);
         }
     }
 
@@ -203,11 +204,11 @@ final class AnalysisTest {
         for (int i = 0; i < sums.length; i++) {
             DecoderLayer layer = student.layers().get(i);
             DecoderLayer.Taught taught = teacher.layers().get(i).taught(hidden, places);
-            // the frozen weights are the same, so the teacher's projections are the student's
+            DecoderLayer.Projected own = layer.project(hidden);
             float[] s =
                     (layer.attention().isPresent()
-                                    ? layer.linear(taught.in(), places)
-                                    : layer.softmax(taught.in(), places))
+                                    ? layer.linear(own, places)
+                                    : layer.softmax(own, places))
                             .toFloatArray();
             float[] t = taught.target().toFloatArray();
             float[] rows =
@@ -250,6 +251,54 @@ final class AnalysisTest {
             }
             hidden = taught.hidden();
         }
+    }
+
+    @Test
+    void aStudentsOwnWeightsAreThoseThatAreMeasured() throws IOException {
+        AttentionSpec spec =
+                TinyModels.spec(
+                        "{feature_map: {kind: hedgehog, feature_dim: 4}, window: {size: 4}}");
+        try (DecoderModel teacher = Pairs.teacher();
+                DecoderModel student = Pairs.student(spec, 8)) {
+            assertHeads(teacher, student, 4, 0, 0);
+        }
+    }
+
+    @Test
+    void theSizeOfTheBlocksChangesNothing() throws IOException {
+        try (DecoderModel teacher = Pairs.teacher();
+                DecoderModel student = Pairs.student("lizard", 4)) {
+            Analysis analysis = Pairs.analysis(teacher, student, 2);
+            // the first one leaves each model's table of cosines and sines
+            AnalysisResult whole = analysis.run(teacher, student, EvalProgress.NONE);
+            int teachers = teacher.manager().getManagedArrays().size();
+            int students = student.manager().getManagedArrays().size();
+
+            // blocks of 16 rows, the least
+            AnalysisResult parts = analysis.run(teacher, student, 1, EvalProgress.NONE);
+
+            assertNear(AnalysisJson.of(whole, "a", "b"), AnalysisJson.of(parts, "a", "b"), "");
+            assertEquals(teachers, teacher.manager().getManagedArrays().size());
+            assertEquals(students, student.manager().getManagedArrays().size());
+        }
+    }
+
+    private static void assertNear(JsonNode expected, JsonNode found, String at) {
+        if (expected.isNumber()) {
+            assertEquals(expected.asDouble(), found.asDouble(), 1e-5, at);
+            return;
+        }
+        assertEquals(expected.isContainerNode(), found.isContainerNode(), at);
+        if (!expected.isContainerNode()) {
+            assertEquals(expected, found, at);
+        }
+        assertEquals(expected.size(), found.size(), at);
+        for (int i = 0; expected.isArray() && i < expected.size(); i++) {
+            assertNear(expected.get(i), found.get(i), at + "/" + i);
+        }
+        expected.fieldNames()
+                .forEachRemaining(
+                        name -> assertNear(expected.get(name), found.get(name), at + "/" + name));
     }
 
     @Test

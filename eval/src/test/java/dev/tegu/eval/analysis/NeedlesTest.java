@@ -106,7 +106,7 @@ final class NeedlesTest {
     private static Needles read(DecoderModel teacher, DecoderModel student, List<Needle> needles) {
         try (AnalysisScript script = new AnalysisScript();
                 NDManager owner = teacher.manager().newSubManager()) {
-            ModelPair models = new ModelPair(teacher, student, script);
+            ModelPair models = new ModelPair(teacher, student, script, 1 << 20);
             Needles found = new Needles(models, new Ablations(models));
             needles.forEach(needle -> found.read(owner, needle));
             return found;

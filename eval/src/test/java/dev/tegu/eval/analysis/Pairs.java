@@ -44,7 +44,12 @@ final class Pairs {
                                 AttentionPresets.node(method)
                                         .with("window.size", String.valueOf(window), "test"),
                                 AttentionSpec.class);
-        return TinyModels.random(StudentConfig.of(config(), "config.json", spec), 3);
+        return student(spec, 3);
+    }
+
+    /** A student with other weights than the teacher's where the seed is not 3. */
+    static DecoderModel student(AttentionSpec spec, long seed) throws IOException {
+        return TinyModels.random(StudentConfig.of(config(), "config.json", spec), seed);
     }
 
     static EvalData text() {
@@ -65,13 +70,16 @@ final class Pairs {
     }
 
     static AnalysisResult analyse(DecoderModel teacher, DecoderModel student, int needles) {
+        return analysis(teacher, student, needles).run(teacher, student, EvalProgress.NONE);
+    }
+
+    static Analysis analysis(DecoderModel teacher, DecoderModel student, int needles) {
         return Analysis.of(
-                        new CharTokenizer(true),
-                        text(),
-                        settings(needles),
-                        teacher.config(),
-                        student.config())
-                .run(teacher, student, EvalProgress.NONE);
+                new CharTokenizer(true),
+                text(),
+                settings(needles),
+                teacher.config(),
+                student.config());
     }
 
     static NDArray ids(NDManager owner, int[] tokens) {
