@@ -363,6 +363,16 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
         return SequenceScores.of(this, sequences);
     }
 
+    @Override
+    public List<NextScores> scoreNext(List<int[]> contexts, List<int[]> candidates) {
+        return SequenceScores.next(this, contexts, candidates);
+    }
+
+    @Override
+    public List<int[]> generate(List<int[]> prompts, int maxNewTokens, StopRule stop) {
+        return new Generator(this).greedy(prompts, maxNewTokens, stop);
+    }
+
     /** Log-probability of each next token and whether it is the most probable, [B, T - 1] each. */
     NDList nextTokenScores(NDArray hidden, NDArray ids) {
         return script.call("score", ending(hidden, ids));

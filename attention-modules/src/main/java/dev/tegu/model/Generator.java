@@ -69,7 +69,12 @@ public final class Generator {
      * @param onToken called with each new token as it appears
      */
     public Generated generate(int[] prompt, Settings settings, IntConsumer onToken) {
-        return decode(List.of(prompt), settings, true, (row, token) -> onToken.accept(token))
+        return decode(
+                        List.of(prompt),
+                        settings,
+                        StopRule.NEVER,
+                        true,
+                        (row, token) -> onToken.accept(token))
                 .get(0);
     }
 
@@ -82,7 +87,15 @@ public final class Generator {
      * @return in the order of the prompts
      */
     public List<Generated> generate(List<int[]> prompts, Settings settings) {
-        return decode(prompts, settings, false, (row, token) -> {});
+        return decode(prompts, settings, StopRule.NEVER, false, (row, token) -> {});
+    }
+
+    /** The most probable continuations, see {@link LanguageModel#generate}. */
+    List<int[]> greedy(List<int[]> prompts, int maxNewTokens, StopRule stop) {
+        Settings settings = new Settings(maxNewTokens, 0, 0, OptionalInt.empty());
+        return decode(prompts, settings, stop, false, (row, token) -> {}).stream()
+                .map(row -> row.tokens().stream().mapToInt(Integer::intValue).toArray())
+                .toList();
     }
 
     /** A row of the batch that is not done. */
@@ -93,7 +106,11 @@ public final class Generator {
     }
 
     private List<Generated> decode(
-            List<int[]> prompts, Settings settings, boolean isHeard, Listener onToken) {
+            List<int[]> prompts,
+            Settings settings,
+            StopRule rule,
+            boolean isHeard,
+            Listener onToken) {
         List<Row> live = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
             if (prompts.get(i).length == 0) {
@@ -106,7 +123,8 @@ public final class Generator {
         }
         Generated[] done = new Generated[prompts.size()];
         // While a stop or a listener may need each token, each is waited for.
-        int burst = isHeard || settings.stop().isPresent() ? 1 : BURST;
+        boolean isAwaited = isHeard || settings.stop().isPresent() || rule != StopRule.NEVER;
+        int burst = isAwaited ? 1 : BURST;
         DecoderState prompt = model.newState();
         float[] first;
         try {
@@ -120,7 +138,7 @@ public final class Generator {
             while (true) {
                 List<Row> before = live;
                 for (int[] tokens : coming) {
-                    live = extend(live, tokens, settings, onToken);
+                    live = extend(live, tokens, settings, rule, onToken);
                 }
                 if (live.size() < before.size()) {
                     long share = decoding.sizeBytes() / before.size();
@@ -152,7 +170,7 @@ public final class Generator {
 
     /** Gives each row its next token; the rows that go on after it. */
     private static List<Row> extend(
-            List<Row> rows, int[] tokens, Settings settings, Listener onToken) {
+            List<Row> rows, int[] tokens, Settings settings, StopRule rule, Listener onToken) {
         List<Row> next = new ArrayList<>();
         for (int i = 0; i < rows.size(); i++) {
             Row row = rows.get(i);
@@ -160,7 +178,7 @@ public final class Generator {
             if (settings.maxNewTokens() > 0 && !isStop) {
                 row.tokens().add(tokens[i]);
                 onToken.accept(row.index(), tokens[i]);
-                if (row.tokens().size() < settings.maxNewTokens()) {
+                if (row.tokens().size() < settings.maxNewTokens() && !rule.ends(row.tokens())) {
                     next.add(row);
                 }
             }

@@ -4,6 +4,7 @@ import static dev.tegu.model.TinyStudents.alone;
 import static dev.tegu.model.TinyStudents.next;
 import static dev.tegu.model.TinyStudents.part;
 import static dev.tegu.model.TinyStudents.text;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -159,6 +160,31 @@ class GeneratorTest {
             assertThrows(
                     IllegalArgumentException.class,
                     () -> generator.generate(List.of(text(3, 1), new int[0]), greedy(1)));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"teacher", "lolcats"})
+    @DisplayName("rows of a batch end by their own rule, and each is its prompt's alone")
+    void rowsEndByTheRule(String method) throws Exception {
+        List<int[]> prompts = List.of(text(3, 1), text(17, 2), text(9, 3));
+        try (DecoderModel model = TinyStudents.of(method)) {
+            List<int[]> whole = model.generate(prompts, 9, StopRule.NEVER);
+            int third = whole.get(1)[2];
+            StopRule rule = StopRule.at(third);
+
+            List<int[]> ended = model.generate(prompts, 9, rule);
+
+            assertTrue(ended.get(1).length <= 3, "ends after the token");
+            for (int i = 0; i < prompts.size(); i++) {
+                int[] alone = model.generate(List.of(prompts.get(i)), 9, rule).get(0);
+                assertArrayEquals(alone, ended.get(i), "prompt " + i);
+                assertArrayEquals(Arrays.copyOf(whole.get(i), alone.length), alone);
+                boolean isEnd = alone[alone.length - 1] == third;
+                assertTrue(isEnd || alone.length == 9, "prompt " + i);
+            }
+            assertArrayEquals(new int[0], model.generate(prompts, 0, rule).get(2));
+            assertEquals(List.of(), model.generate(List.of(), 4, rule));
         }
     }
 }

@@ -3,17 +3,20 @@ package dev.tegu.cli;
 import ai.djl.Device;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.LinearAttention.Branch;
+import dev.tegu.checkpoint.WeightsDigest;
 import dev.tegu.cli.console.EvalConsole;
+import dev.tegu.cli.pipeline.ModelAnswers;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
+import dev.tegu.eval.AnswerFile;
 import dev.tegu.eval.EvalData;
 import dev.tegu.eval.EvalInput;
 import dev.tegu.eval.EvalReport;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
 import dev.tegu.eval.Evaluator;
+import dev.tegu.eval.HarnessFiles;
 import dev.tegu.eval.ModelResults;
-import dev.tegu.eval.TaskResult;
 import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelConfig;
@@ -24,11 +27,13 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import picocli.CommandLine;
@@ -43,12 +48,15 @@ import picocli.CommandLine.Option;
         description =
                 "%nPrints a table, or with --json an object in the shape of lm-evaluation-harness"
                         + " (of ablated students under `ablations`)."
-                        + " `scripts/tegu list tasks` has the tasks.",
+                        + " `scripts/tegu list tasks` has the tasks. With --output every answer is"
+                        + " kept as it comes; --resume goes on with them after a kill.",
         footer = {
             "  scripts/tegu eval runs/demo/export --tasks perplexity,needle --data book.txt",
             "  scripts/tegu eval path/to/model --tasks recall --limit 20 --set recall.records=32"
                     + " --json",
-            "  scripts/tegu eval runs/demo/export --tasks recall --ablate window,linear"
+            "  scripts/tegu eval runs/demo/export --tasks recall --ablate window,linear",
+            "  scripts/tegu eval path/to/model --tasks wikitext --data wiki.test.raw --output"
+                    + " results --resume"
         })
 final class EvalCommand extends TeguCommand {
     private static final String SET = "--set";
@@ -105,20 +113,37 @@ final class EvalCommand extends TeguCommand {
         @Option(
                 names = "--output",
                 paramLabel = "DIR",
-                description = "Write results.json and results.md there too.")
+                description =
+                        "Write results.json, results.md and lm-evaluation-harness's files"
+                                + " (MODEL/results_TIME.json, MODEL/samples_TASK_TIME.jsonl) there"
+                                + " too, and keep answers in MODEL/answers.bin.")
         private Path dir;
+
+        @Option(
+                names = "--resume",
+                description =
+                        "Use the answers that an evaluation with the same --output left; those of"
+                                + " another model are not used.")
+        private boolean resume;
     }
 
     @Override
     public void run() {
         EvalSettings settings = settings();
         EvalData data = data();
+        if (output.resume && output.dir == null) {
+            throw usage("--resume goes on with what is in --output: give that too");
+        }
         List<ModelResults> results = new ArrayList<>();
         try {
-            results.add(measure(name(), Set.of(), settings, data));
+            Optional<String> weights =
+                    output.dir == null
+                            ? Optional.empty()
+                            : Optional.of(WeightsDigest.of(input.model));
+            results.add(measure(name(), Set.of(), settings, data, weights));
             for (Branch branch : input.ablated) {
                 String name = name() + " without " + Choice.written(branch);
-                results.add(measure(name, Set.of(branch), settings, data));
+                results.add(measure(name, Set.of(branch), settings, data, weights));
             }
             report(new EvalReport(results));
         } catch (IOException e) {
@@ -127,8 +152,13 @@ final class EvalCommand extends TeguCommand {
     }
 
     private ModelResults measure(
-            String name, Set<Branch> ablated, EvalSettings settings, EvalData data)
+            String name,
+            Set<Branch> ablated,
+            EvalSettings settings,
+            EvalData data,
+            Optional<String> weights)
             throws IOException {
+        Instant began = Instant.now();
         Device place = device.device();
         try (DecoderModel model =
                         AdaptedModels.load(input.model, place, ablated, device.type(place));
@@ -136,10 +166,30 @@ final class EvalCommand extends TeguCommand {
                 EvalConsole progress = new EvalConsole(console(), name)) {
             // All of them, so that a branch that is not there is found before anything is measured.
             input.ablated.forEach(branch -> refuseAbsent(branch, model.config()));
-            List<TaskResult> results =
-                    Evaluator.run(new EvalInput(model, tokenizer, data), settings, progress);
             OptionalLong bytes = OptionalLong.of(StateSize.atFullContext(model));
-            return new ModelResults(name, bytes, settings, results);
+            if (weights.isEmpty()) {
+                EvalInput all = new EvalInput(model, tokenizer, data);
+                return new ModelResults(
+                        name, bytes, settings, Evaluator.run(all, settings, progress));
+            }
+            Path file = HarnessFiles.folder(output.dir, name).resolve("answers.bin");
+            try (AnswerFile answers =
+                    ModelAnswers.open(
+                            file, weights.get(), model, ablated, output.resume, console())) {
+                EvalInput all = new EvalInput(model, tokenizer, data, answers);
+                ModelResults results =
+                        new ModelResults(
+                                name, bytes, settings, Evaluator.run(all, settings, progress));
+                Map<String, String> facts = new LinkedHashMap<>();
+                facts.put("model_dtype", Choice.written(device.type(place)));
+                facts.put("weights_sha256", weights.get());
+                facts.put("device", place.toString());
+                HarnessFiles.write(
+                        output.dir,
+                        results,
+                        new HarnessFiles.Run(facts, model.maxPositions(), began, Instant.now()));
+                return results;
+            }
         }
     }
 
@@ -213,7 +263,7 @@ final class EvalCommand extends TeguCommand {
         if (output.dir != null) {
             Files.createDirectories(output.dir);
             write("results.json", json.toPrettyString() + "\n");
-            write("results.md", report.markdown());
+            write("results.md", report.document());
         }
         if (output.json) {
             out().println(json);

@@ -1,7 +1,9 @@
 package dev.tegu.eval;
 
 import dev.tegu.config.Default;
+import dev.tegu.config.Flat;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.eval.task.QuestionSettings;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -9,14 +11,17 @@ import java.util.Optional;
 /**
  * What an evaluation runs.
  *
- * @param tasks names of {@link EvalTasks}, at least one, none twice; run in this order
+ * @param tasks names of {@link EvalTasks} or paths of task files, at least one, none twice; run in
+ *     this order
  * @param limit samples of a task at most, 1 or more: documents of {@code needle} and {@code
- *     recall}, windows of {@code perplexity}
+ *     recall}, windows of {@code perplexity}, pages of {@code wikitext}, the first records of a
+ *     task that is a file; of a group, of each subject
  * @param perplexity settings of that task
  * @param needle settings of that task
  * @param recall settings of that task
  * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
  * @param seed seed of the generated documents
+ * @param questions how tasks that are files are measured
  * @param analysis whether an experiment's evaluation also says what the new attention does, layer
  *     by layer, in {@code analysis.json}
  */
@@ -28,7 +33,30 @@ public record EvalSettings(
         @Default("{}") RecallSettings recall,
         @Default("8") int batchSize,
         @Default("0") long seed,
+        @Flat QuestionSettings questions,
         @Default("false") boolean analysis) {
+
+    /** Tasks that are files are measured with their defaults. */
+    public EvalSettings(
+            List<String> tasks,
+            Optional<Integer> limit,
+            PerplexitySettings perplexity,
+            NeedleSettings needle,
+            RecallSettings recall,
+            int batchSize,
+            long seed) {
+        this(
+                tasks,
+                limit,
+                perplexity,
+                needle,
+                recall,
+                batchSize,
+                seed,
+                QuestionSettings.DEFAULTS,
+                false);
+    }
+
     /**
      * @throws InvalidValueException if a task is unknown or named twice, or a number is out of
      *     range
@@ -52,18 +80,6 @@ public record EvalSettings(
         }
         limit.ifPresent(number -> Ranges.atLeast("limit", number, 1));
         Ranges.atLeast("batch_size", batchSize, 1);
-    }
-
-    /** Without an analysis. */
-    public EvalSettings(
-            List<String> tasks,
-            Optional<Integer> limit,
-            PerplexitySettings perplexity,
-            NeedleSettings needle,
-            RecallSettings recall,
-            int batchSize,
-            long seed) {
-        this(tasks, limit, perplexity, needle, recall, batchSize, seed, false);
     }
 
     /** How many of {@code samples} are left under the limit. */

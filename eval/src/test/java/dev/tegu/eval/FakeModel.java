@@ -1,6 +1,7 @@
 package dev.tegu.eval;
 
 import dev.tegu.model.LanguageModel;
+import dev.tegu.model.StopRule;
 import dev.tegu.model.TokenScores;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -81,6 +82,24 @@ public final class FakeModel implements LanguageModel {
     public List<TokenScores> score(List<int[]> sequences) {
         batches.add(List.copyOf(sequences));
         return sequences.stream().map(this::score).toList();
+    }
+
+    @Override
+    public List<int[]> generate(List<int[]> prompts, int maxNewTokens, StopRule stop) {
+        batches.add(List.copyOf(prompts));
+        return prompts.stream().map(prompt -> generate(prompt, maxNewTokens, stop)).toList();
+    }
+
+    private int[] generate(int[] prompt, int maxNewTokens, StopRule stop) {
+        int[] text = prompt;
+        List<Integer> tokens = new ArrayList<>();
+        while (tokens.size() < maxNewTokens && (tokens.isEmpty() || !stop.ends(tokens))) {
+            int next = rule.best(text);
+            tokens.add(next);
+            text = Arrays.copyOf(text, text.length + 1);
+            text[text.length - 1] = next;
+        }
+        return tokens.stream().mapToInt(Integer::intValue).toArray();
     }
 
     private TokenScores score(int[] sequence) {

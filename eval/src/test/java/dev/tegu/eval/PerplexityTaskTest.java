@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.model.LanguageModel;
+import dev.tegu.model.StopRule;
 import dev.tegu.model.TokenScores;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.util.Comparator;
@@ -27,7 +28,11 @@ class PerplexityTaskTest {
 
         @Override
         public String decode(int[] ids, boolean skipSpecialTokens) {
-            throw new UnsupportedOperationException();
+            StringBuilder text = new StringBuilder();
+            for (int id : ids) {
+                text.append((char) (id + '`'));
+            }
+            return text.toString();
         }
 
         @Override
@@ -250,6 +255,12 @@ class PerplexityTaskTest {
                         return sequences.stream()
                                 .map(s -> new TokenScores(new float[1], new boolean[1]))
                                 .toList();
+                    }
+
+                    @Override
+                    public List<int[]> generate(
+                            List<int[]> prompts, int maxNewTokens, StopRule stop) {
+                        throw new AssertionError("asked for text");
                     }
                 };
 
