@@ -311,7 +311,9 @@ public final class QuestionTask implements EvalTask {
         double part = (double) docs / all;
         return new Timing(
                 Math.round(found.timing().processedTokens() * part),
-                found.timing().seconds() * part);
+                found.timing().seconds() * part,
+                found.timing().asked(),
+                found.timing().sequences());
     }
 
     private Map<String, Object> config(
