@@ -22,6 +22,8 @@ import java.util.Optional;
  * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
  * @param seed seed of the generated documents
  * @param questions how tasks that are files are measured
+ * @param analysis whether an experiment's evaluation also says what the new attention does, layer
+ *     by layer, in {@code analysis.json}
  */
 public record EvalSettings(
         List<String> tasks,
@@ -31,7 +33,8 @@ public record EvalSettings(
         @Default("{}") RecallSettings recall,
         @Default("8") int batchSize,
         @Default("0") long seed,
-        @Flat QuestionSettings questions) {
+        @Flat QuestionSettings questions,
+        @Default("false") boolean analysis) {
 
     /** Tasks that are files are measured with their defaults. */
     public EvalSettings(
@@ -42,7 +45,16 @@ public record EvalSettings(
             RecallSettings recall,
             int batchSize,
             long seed) {
-        this(tasks, limit, perplexity, needle, recall, batchSize, seed, QuestionSettings.DEFAULTS);
+        this(
+                tasks,
+                limit,
+                perplexity,
+                needle,
+                recall,
+                batchSize,
+                seed,
+                QuestionSettings.DEFAULTS,
+                false);
     }
 
     /**
