@@ -6,9 +6,11 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Scores many sequences in batches of similar length, the longest first, so that little is padded
@@ -23,17 +25,97 @@ public final class BatchScorer {
      */
     public record Scored<T>(List<T> scores, TaskResult.Timing timing) {}
 
+    private static final Kind<TokenScores> TOKEN_SCORES =
+            new Kind<>() {
+                @Override
+                public String name() {
+                    return "token scores";
+                }
+
+                @Override
+                public double[] numbers(TokenScores answer) {
+                    int length = answer.logProbs().length;
+                    double[] numbers = new double[2 * length];
+                    for (int t = 0; t < length; t++) {
+                        numbers[t] = answer.logProbs()[t];
+                        numbers[length + t] = answer.greedy()[t] ? 1 : 0;
+                    }
+                    return numbers;
+                }
+
+                @Override
+                public TokenScores answer(double[] numbers) {
+                    int length = numbers.length / 2;
+                    float[] logProbs = new float[length];
+                    boolean[] greedy = new boolean[length];
+                    for (int t = 0; t < length; t++) {
+                        logProbs[t] = (float) numbers[t];
+                        greedy[t] = numbers[length + t] == 1;
+                    }
+                    return new TokenScores(logProbs, greedy);
+                }
+            };
+
     private final LanguageModel model;
     private final int batchSize;
     private final String task;
     private final EvalProgress progress;
+    private final AnswerCache cache;
 
     /**
+     * How the answers to one kind of question are kept.
+     *
+     * @param <T> an answer
+     */
+    public interface Kind<T> {
+        /** What is asked, and every choice that changes the answer; the same in every run. */
+        String name();
+
+        /** What is given beside the sequence of that index, for example ids to choose from. */
+        default int[] given(int index) {
+            return new int[0];
+        }
+
+        /** The answer as numbers, none lost. */
+        double[] numbers(T answer);
+
+        /** The answer that has these numbers. */
+        T answer(double[] numbers);
+    }
+
+    /**
+     * Asks the input's model, and keeps answers in its cache.
+     *
+     * @param batchSize sequences given to the model at once, 1 or more
+     * @param task name for progress and errors
+     */
+    public BatchScorer(EvalInput input, int batchSize, String task, EvalProgress progress) {
+        this(input.model(), input.cache(), batchSize, task, progress);
+    }
+
+    /**
+     * Keeps no answers.
+     *
      * @param batchSize sequences given to the model at once, 1 or more
      * @param task name for progress and errors
      */
     public BatchScorer(LanguageModel model, int batchSize, String task, EvalProgress progress) {
+        this(model, AnswerCache.none(), batchSize, task, progress);
+    }
+
+    /**
+     * @param cache that model's answers
+     * @param batchSize sequences given to the model at once, 1 or more
+     * @param task name for progress and errors
+     */
+    public BatchScorer(
+            LanguageModel model,
+            AnswerCache cache,
+            int batchSize,
+            String task,
+            EvalProgress progress) {
         this.model = model;
+        this.cache = cache;
         this.batchSize = batchSize;
         this.task = task;
         this.progress = progress;
@@ -50,6 +132,7 @@ public final class BatchScorer {
     public Scored<TokenScores> score(List<int[]> sequences) {
         return inBatches(
                 sequences,
+                TOKEN_SCORES,
                 batch -> model.score(batch.stream().map(sequences::get).toList()),
                 (answer, index) -> checkAnswer(sequences.get(index), answer));
     }
@@ -58,6 +141,7 @@ public final class BatchScorer {
      * Asks anything about sequences, a batch at a time.
      *
      * @param sequences token ids, each at least one token
+     * @param kind how answers are kept
      * @param ask gets the indices of one batch's sequences, answers in the same order
      * @param check throws for an answer that is wrong for the sequence of that index; called after
      *     each batch, so that hours are not spent on the rest
@@ -65,7 +149,10 @@ public final class BatchScorer {
      * @throws IllegalStateException if there are more or fewer answers than sequences
      */
     public <T> Scored<T> inBatches(
-            List<int[]> sequences, Function<List<Integer>, List<T>> ask, ObjIntConsumer<T> check) {
+            List<int[]> sequences,
+            Kind<T> kind,
+            Function<List<Integer>, List<T>> ask,
+            ObjIntConsumer<T> check) {
         long tokens = 0;
         for (int[] sequence : sequences) {
             checkIds(sequence);
@@ -81,7 +168,12 @@ public final class BatchScorer {
         long start = System.nanoTime();
         for (int from = 0; from < order.size(); from += batchSize) {
             List<Integer> batch = order.subList(from, Math.min(from + batchSize, order.size()));
-            List<T> answers = ask.apply(batch);
+            AnswerKey key = key(sequences, kind, batch);
+            Optional<List<double[]>> known = cache.find(key);
+            List<T> answers =
+                    known.isPresent()
+                            ? known.get().stream().map(kind::answer).toList()
+                            : ask.apply(batch);
             if (answers.size() != batch.size()) {
                 throw new IllegalStateException(
                         task + ": asked " + batch.size() + " sequences, got " + answers.size());
@@ -91,10 +183,19 @@ public final class BatchScorer {
                 check.accept(answers.get(i), index);
                 scores.set(index, answers.get(i));
             }
+            if (known.isEmpty()) {
+                cache.put(key, answers.stream().map(kind::numbers).toList());
+            }
             progress.update(task, from + batch.size(), order.size());
         }
         double seconds = Math.max(1, System.nanoTime() - start) / 1e9;
         return new Scored<>(List.copyOf(scores), new TaskResult.Timing(tokens, seconds));
+    }
+
+    private static AnswerKey key(List<int[]> sequences, Kind<?> kind, List<Integer> batch) {
+        return AnswerKey.of(
+                kind.name(),
+                batch.stream().flatMap(i -> Stream.of(sequences.get(i), kind.given(i))).toList());
     }
 
     /**

@@ -76,7 +76,7 @@ final class PerplexityTask implements EvalTask {
         }
         List<int[]> effective = windows.subList(0, settings.limited(windows.size()));
         BatchScorer.Scored<TokenScores> scored =
-                new BatchScorer(model, settings.batchSize(), name(), progress).score(effective);
+                new BatchScorer(input, settings.batchSize(), name(), progress).score(effective);
         double[] losses = losses(scored.scores());
         Map<String, Object> config = new LinkedHashMap<>();
         config.put("context", context);

@@ -68,7 +68,7 @@ record ProbeSet(
     TaskResult score(EvalInput input, EvalSettings settings, EvalProgress progress) {
         List<TokenizedProbe> probes = tokenized(input.tokenizer(), input.model().maxPositions());
         BatchScorer.Scored<TokenScores> scored =
-                new BatchScorer(input.model(), settings.batchSize(), task, progress)
+                new BatchScorer(input, settings.batchSize(), task, progress)
                         .score(probes.stream().map(TokenizedProbe::ids).toList());
         long scoredTokens = 0;
         for (TokenizedProbe probe : probes) {

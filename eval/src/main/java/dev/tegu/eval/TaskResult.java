@@ -16,6 +16,11 @@ import java.util.Map;
  * @param scoredTokens tokens whose prediction counts
  * @param config settings that the numbers depend on, by key, values as JSON has them
  * @param timing what it cost; the only part that differs from run to run
+ * @param samples the items one by one, in the order of the data; none where the task keeps none,
+ *     and of a group, whose subtasks have them
+ * @param subtasks results of which this one is the summary, none unless it is a group
+ * @param shots solved examples before each question, 0 or more
+ * @param alias how people read the name, mostly the name itself
  */
 public record TaskResult(
         String task,
@@ -25,7 +30,11 @@ public record TaskResult(
         int effectiveSamples,
         long scoredTokens,
         Map<String, Object> config,
-        Timing timing) {
+        Timing timing,
+        List<Sample> samples,
+        List<TaskResult> subtasks,
+        int shots,
+        String alias) {
 
     /**
      * What a task cost.
@@ -40,10 +49,54 @@ public record TaskResult(
         }
     }
 
-    /** Copies list and map; the map keeps its order. */
+    /** Copies lists and map; the map keeps its order. */
     public TaskResult {
         metrics = List.copyOf(metrics);
+        samples = List.copyOf(samples);
+        subtasks = List.copyOf(subtasks);
         config = Collections.unmodifiableMap(new LinkedHashMap<>(config));
+    }
+
+    /** Of a single task without examples, its items not kept. */
+    public TaskResult(
+            String task,
+            int version,
+            List<Metric> metrics,
+            int originalSamples,
+            int effectiveSamples,
+            long scoredTokens,
+            Map<String, Object> config,
+            Timing timing) {
+        this(
+                task,
+                version,
+                metrics,
+                originalSamples,
+                effectiveSamples,
+                scoredTokens,
+                config,
+                timing,
+                List.of(),
+                List.of(),
+                0,
+                task);
+    }
+
+    /** The same with its items one by one. */
+    public TaskResult withSamples(List<Sample> items) {
+        return new TaskResult(
+                task,
+                version,
+                metrics,
+                originalSamples,
+                effectiveSamples,
+                scoredTokens,
+                config,
+                timing,
+                items,
+                subtasks,
+                shots,
+                alias);
     }
 
     /**

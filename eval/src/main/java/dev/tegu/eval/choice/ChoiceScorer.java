@@ -1,6 +1,8 @@
 package dev.tegu.eval.choice;
 
+import dev.tegu.eval.AnswerCache;
 import dev.tegu.eval.BatchScorer;
+import dev.tegu.eval.EvalInput;
 import dev.tegu.eval.EvalProgress;
 import dev.tegu.eval.TaskResult;
 import dev.tegu.eval.choice.ChoiceQuestion.Choice;
@@ -32,13 +34,43 @@ public final class ChoiceScorer {
         SINGLE_TOKEN
     }
 
+    /** Log-probabilities of a context's candidates. */
+    private record Candidates(List<int[]> ids) implements BatchScorer.Kind<float[]> {
+        @Override
+        public String name() {
+            return "next tokens";
+        }
+
+        @Override
+        public int[] given(int index) {
+            return ids.get(index);
+        }
+
+        @Override
+        public double[] numbers(float[] answer) {
+            return IntStream.range(0, answer.length).mapToDouble(i -> answer[i]).toArray();
+        }
+
+        @Override
+        public float[] answer(double[] numbers) {
+            float[] answer = new float[numbers.length];
+            for (int i = 0; i < answer.length; i++) {
+                answer[i] = (float) numbers[i];
+            }
+            return answer;
+        }
+    }
+
     private final LanguageModel model;
+    private final AnswerCache cache;
     private final NextTokens nextTokens;
     private final int batchSize;
     private final String task;
     private final EvalProgress progress;
 
     /**
+     * Keeps no answers.
+     *
      * @param model the model; used from one thread
      * @param nextTokens the same model, {@link NextTokens#of}
      * @param batchSize rows given to the model at once, 1 or more
@@ -50,7 +82,34 @@ public final class ChoiceScorer {
             int batchSize,
             String task,
             EvalProgress progress) {
+        this(model, AnswerCache.none(), nextTokens, batchSize, task, progress);
+    }
+
+    /**
+     * Asks the input's model, and keeps answers in its cache.
+     *
+     * @param nextTokens the same model, {@link NextTokens#of}
+     * @param batchSize rows given to the model at once, 1 or more
+     * @param task name for progress and errors
+     */
+    public ChoiceScorer(
+            EvalInput input,
+            NextTokens nextTokens,
+            int batchSize,
+            String task,
+            EvalProgress progress) {
+        this(input.model(), input.cache(), nextTokens, batchSize, task, progress);
+    }
+
+    private ChoiceScorer(
+            LanguageModel model,
+            AnswerCache cache,
+            NextTokens nextTokens,
+            int batchSize,
+            String task,
+            EvalProgress progress) {
         this.model = model;
+        this.cache = cache;
         this.nextTokens = nextTokens;
         this.batchSize = batchSize;
         this.task = task;
@@ -130,7 +189,7 @@ public final class ChoiceScorer {
                         progress.update(name, before + done, total);
                     }
                 };
-        return new BatchScorer(model, batchSize, task, part);
+        return new BatchScorer(model, cache, batchSize, task, part);
     }
 
     private TaskResult.Timing scoreSingle(
@@ -143,6 +202,7 @@ public final class ChoiceScorer {
         BatchScorer.Scored<float[]> scored =
                 scorer.inBatches(
                         contexts,
+                        new Candidates(candidates),
                         batch ->
                                 nextTokens.logProbs(
                                         batch.stream().map(contexts::get).toList(),
