@@ -12,8 +12,9 @@ import java.util.OptionalDouble;
  * ({@code "N/A"} where one sample gives none); {@code configs}, {@code versions}, {@code n-shot},
  * {@code higher_is_better} and {@code n-samples} ({@code original}, {@code effective}) by task;
  * {@code config} for the whole run; {@code model_name}. Beyond that shape: {@code
- * state_bytes_per_sequence} when known, and last {@code timings} by task, the only part that
- * differs between two runs of the same model. No date: a caller that wants one adds it at the end.
+ * state_bytes_per_sequence} when known, {@code grids} of recall tasks (see {@link RecallGrid}), and
+ * last {@code timings} by task, the only part that differs between two runs of the same model. No
+ * date: a caller that wants one adds it at the end.
  *
  * <p>An infinite number stands as a string ({@code "Infinity"}), since JSON has none.
  */
@@ -31,6 +32,7 @@ final class EvalJson {
         ObjectNode directions = json.putObject("higher_is_better");
         ObjectNode samples = json.putObject("n-samples");
         putRun(json, model);
+        putGrids(json, model);
         ObjectNode timings = json.putObject("timings");
         for (TaskResult result : model.results()) {
             ObjectNode numbers = results.putObject(result.task()).put("alias", result.task());
@@ -53,6 +55,16 @@ final class EvalJson {
                     .put("tokens_per_second", result.timing().tokensPerSecond());
         }
         return json;
+    }
+
+    private static void putGrids(ObjectNode json, ModelResults model) {
+        for (TaskResult result : model.results()) {
+            RecallGrid.of(result.samples())
+                    .ifPresent(
+                            grid ->
+                                    json.withObjectProperty("grids")
+                                            .set(result.task(), grid.json()));
+        }
     }
 
     private static void putRun(ObjectNode json, ModelResults model) {

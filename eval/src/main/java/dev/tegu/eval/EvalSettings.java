@@ -1,6 +1,7 @@
 package dev.tegu.eval;
 
 import dev.tegu.config.Default;
+import dev.tegu.config.Flat;
 import dev.tegu.config.InvalidValueException;
 import java.util.HashSet;
 import java.util.List;
@@ -15,6 +16,7 @@ import java.util.Optional;
  * @param perplexity settings of that task
  * @param needle settings of that task
  * @param recall settings of that task
+ * @param longContext settings of the tasks by length
  * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
  * @param seed seed of the generated documents
  */
@@ -24,6 +26,7 @@ public record EvalSettings(
         @Default("{}") PerplexitySettings perplexity,
         @Default("{}") NeedleSettings needle,
         @Default("{}") RecallSettings recall,
+        @Flat LongContextSettings longContext,
         @Default("8") int batchSize,
         @Default("0") long seed) {
     /**
@@ -52,7 +55,7 @@ public record EvalSettings(
     }
 
     /** How many of {@code samples} are left under the limit. */
-    int limited(int samples) {
+    public int limited(int samples) {
         return Math.min(samples, limit.orElse(samples));
     }
 }

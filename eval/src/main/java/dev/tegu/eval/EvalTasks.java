@@ -1,13 +1,18 @@
 package dev.tegu.eval;
 
+import dev.tegu.eval.recall.RecallTasks;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** The tasks there are, by name. */
 public final class EvalTasks {
     private static final List<EvalTask> ALL =
-            List.of(new PerplexityTask(), new NeedleTask(), new RecallTask());
+            Stream.concat(
+                            Stream.of(new PerplexityTask(), new NeedleTask(), new RecallTask()),
+                            RecallTasks.all().stream())
+                    .toList();
 
     private EvalTasks() {}
 

@@ -82,14 +82,53 @@ record ProbeSet(
             metrics.add(accuracy("acc_beyond_" + distance, probes, scored.scores(), distance));
         }
         return new TaskResult(
-                task,
-                1,
-                metrics,
-                originalSamples,
-                probes.size(),
-                scoredTokens,
-                config,
-                scored.timing());
+                        task,
+                        1,
+                        metrics,
+                        originalSamples,
+                        probes.size(),
+                        scoredTokens,
+                        config,
+                        scored.timing())
+                .withSamples(samples(probes, scored.scores()));
+    }
+
+    private List<Sample> samples(List<TokenizedProbe> probes, List<TokenScores> scores) {
+        List<Sample> samples = new ArrayList<>();
+        for (int i = 0; i < probes.size(); i++) {
+            ProbeDocument document = documents.get(i);
+            List<Sample.Request> requests = new ArrayList<>();
+            List<Object> responses = new ArrayList<>();
+            StringBuilder before = new StringBuilder(document.context());
+            for (int j = 0; j < document.questions().size(); j++) {
+                ProbeDocument.Question question = document.questions().get(j);
+                TokenizedProbe.Span span = probes.get(i).answers().get(j);
+                before.append(question.prompt());
+                requests.add(new Sample.Request(before.toString(), question.answer()));
+                responses.add(
+                        List.of(
+                                scores.get(i).logProb(span.from(), span.to()),
+                                scores.get(i).isGreedy(span.from(), span.to())));
+                before.append(question.answer());
+            }
+            ProbeDocument.Question first = document.questions().get(0);
+            samples.add(
+                    new Sample(
+                            i,
+                            Map.of("text", document.text()),
+                            first.answer(),
+                            requests,
+                            responses,
+                            Map.of("acc", probes.get(i).exactShare(scores.get(i), 0).orElseThrow()),
+                            Map.of(
+                                    "tokens",
+                                    probes.get(i).ids().length,
+                                    "depth",
+                                    (double) first.factEnd() / document.context().length(),
+                                    "distance",
+                                    probes.get(i).answers().get(0).distance())));
+        }
+        return samples;
     }
 
     /** Over the questions whose fact is at least that far away, documents without one left out. */

@@ -1,5 +1,7 @@
 package dev.tegu.eval;
 
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.ConfigNode;
 import java.util.List;
 import java.util.Optional;
 
@@ -14,6 +16,7 @@ final class Settings {
                 new PerplexitySettings(5, 1_000),
                 new NeedleSettings(200, 6, List.of()),
                 new RecallSettings(5, 1, 8, List.of()),
+                longContext(),
                 2,
                 7);
     }
@@ -26,6 +29,7 @@ final class Settings {
                 new PerplexitySettings(context, maxTokens),
                 base.needle(),
                 base.recall(),
+                base.longContext(),
                 base.batchSize(),
                 base.seed());
     }
@@ -38,6 +42,7 @@ final class Settings {
                 base.perplexity(),
                 base.needle(),
                 new RecallSettings(records, questions, samples, List.of()),
+                base.longContext(),
                 base.batchSize(),
                 base.seed());
     }
@@ -49,6 +54,7 @@ final class Settings {
                 base.perplexity(),
                 base.needle(),
                 base.recall(),
+                base.longContext(),
                 base.batchSize(),
                 base.seed());
     }
@@ -60,6 +66,7 @@ final class Settings {
                 base.perplexity(),
                 base.needle(),
                 base.recall(),
+                base.longContext(),
                 batchSize,
                 base.seed());
     }
@@ -75,5 +82,10 @@ final class Settings {
             text.append("The cart number ").append(i).append(" was green. ");
         }
         return text.toString();
+    }
+
+    /** Settings of the tasks by length, as they are by themselves. */
+    static LongContextSettings longContext() {
+        return ConfigBinder.bind(ConfigNode.parse("{}", "test"), LongContextSettings.class);
     }
 }
