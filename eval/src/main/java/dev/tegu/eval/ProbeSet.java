@@ -6,6 +6,7 @@ import dev.tegu.eval.probe.TokenizedProbe;
 import dev.tegu.model.TokenScores;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -120,15 +121,18 @@ record ProbeSet(
                             requests,
                             responses,
                             Map.of("acc", probes.get(i).exactShare(scores.get(i), 0).orElseThrow()),
-                            Map.of(
-                                    "tokens",
-                                    probes.get(i).ids().length,
-                                    "depth",
-                                    (double) first.factEnd() / document.context().length(),
-                                    "distance",
-                                    probes.get(i).answers().get(0).distance())));
+                            tags(document, probes.get(i))));
         }
         return samples;
+    }
+
+    private static Map<String, Object> tags(ProbeDocument document, TokenizedProbe probe) {
+        Map<String, Object> tags = new LinkedHashMap<>();
+        tags.put("tokens", probe.ids().length);
+        int factEnd = document.questions().get(0).factEnd();
+        tags.put("depth", (double) factEnd / document.context().length());
+        tags.put("distance", probe.answers().get(0).distance());
+        return tags;
     }
 
     /** Over the questions whose fact is at least that far away, documents without one left out. */

@@ -2,6 +2,7 @@ package dev.tegu.eval.recall;
 
 import dev.tegu.eval.probe.StableRandom;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -86,13 +87,10 @@ final class FivePasskeys implements ItemSource {
         text.append("\nPrompt: Based on the provided context, which is ")
                 .append(ordinal)
                 .append(" passkey?\n");
-        return new RecallItem(
-                text.toString(),
-                "",
-                List.of(keys.get(asked)),
-                start,
-                end,
-                Map.of("depth", place.depth(), "ordinal", ordinal));
+        Map<String, Object> tags = new LinkedHashMap<>();
+        tags.put("depth", place.depth());
+        tags.put("ordinal", ordinal);
+        return new RecallItem(text.toString(), "", List.of(keys.get(asked)), start, end, tags);
     }
 
     private static void append(StringBuilder text, String more) {
