@@ -369,6 +369,11 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
     }
 
     @Override
+    public List<NextScores> scoreNext(List<int[]> contexts, List<int[]> candidates) {
+        return SequenceScores.next(this, contexts, candidates);
+    }
+
+    @Override
     public List<int[]> generate(List<int[]> prompts, int maxNewTokens, StopRule stop) {
         return new Generator(this).greedy(prompts, maxNewTokens, stop);
     }

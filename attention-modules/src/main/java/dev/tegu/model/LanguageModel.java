@@ -1,5 +1,7 @@
 package dev.tegu.model;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** What an evaluation needs of a model: teachers and students alike. */
@@ -29,6 +31,32 @@ public interface LanguageModel {
      * @return one entry a sequence, in the same order
      */
     List<TokenScores> score(List<int[]> sequences, List<int[]> targets);
+
+    /**
+     * Rates several tokens that may follow a text, all in one batch; a model that can reads each
+     * text once, this one once a candidate.
+     *
+     * @param contexts token ids, each at least one token
+     * @param candidates for each context the ids to rate, at least one
+     * @return one entry a context, in the same order
+     */
+    default List<NextScores> scoreNext(List<int[]> contexts, List<int[]> candidates) {
+        List<NextScores> scores = new ArrayList<>();
+        for (int i = 0; i < contexts.size(); i++) {
+            int[] context = contexts.get(i);
+            float[] logProbs = new float[candidates.get(i).length];
+            boolean[] greedy = new boolean[logProbs.length];
+            for (int c = 0; c < logProbs.length; c++) {
+                int[] sequence = Arrays.copyOf(context, context.length + 1);
+                sequence[context.length] = candidates.get(i)[c];
+                TokenScores whole = score(List.of(sequence)).get(0);
+                logProbs[c] = whole.logProbs()[context.length - 1];
+                greedy[c] = whole.greedy()[context.length - 1];
+            }
+            scores.add(new NextScores(logProbs, greedy));
+        }
+        return scores;
+    }
 
     /**
      * Continues prompts with the most probable token each time, all in one batch; the rows may have

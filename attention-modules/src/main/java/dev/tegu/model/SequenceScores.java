@@ -18,11 +18,7 @@ final class SequenceScores {
             return scores;
         }
         try (NDManager scope = model.manager().newSubManager()) {
-            TokenBatch padded = TokenBatch.padded(scope, sequences, TokenBatch.Side.RIGHT);
-            // A causal model cannot see what stands after a text, unless its window counts from
-            // the text's end; without a mask it is faster.
-            boolean needsMask = model.config().readsWholeText();
-            TokenBatch batch = needsMask ? padded : TokenBatch.of(padded.ids());
+            TokenBatch batch = batch(model, scope, sequences);
             NDArray next =
                     targets == sequences
                             ? batch.ids()
@@ -42,5 +38,49 @@ final class SequenceScores {
             }
         }
         return scores;
+    }
+
+    /**
+     * The head is applied to each row's last token alone. Memory: the residual stream [B, T, M] and
+     * one row of float32 logits [1, V].
+     */
+    static List<NextScores> next(DecoderModel model, List<int[]> contexts, List<int[]> candidates) {
+        List<NextScores> scores = new ArrayList<>();
+        try (NDManager scope = model.manager().newSubManager()) {
+            NDArray hidden = model.forward(batch(model, scope, contexts));
+            for (int row = 0; row < contexts.size(); row++) {
+                int last = contexts.get(row).length - 1;
+                try (NDManager rowScope = NDManager.subManagerOf(hidden)) {
+                    NDArray one = hidden.get("{}:{},{}:{}", row, row + 1, last, last + 1);
+                    one.attach(rowScope);
+                    float[] all = model.nextToken(one).logSoftmax(-1).toFloatArray();
+                    scores.add(picked(all, candidates.get(row)));
+                }
+            }
+        }
+        return scores;
+    }
+
+    private static NextScores picked(float[] all, int[] candidates) {
+        int best = 0;
+        for (int i = 1; i < all.length; i++) {
+            best = all[i] > all[best] ? i : best;
+        }
+        float[] logProbs = new float[candidates.length];
+        boolean[] greedy = new boolean[candidates.length];
+        for (int i = 0; i < candidates.length; i++) {
+            logProbs[i] = all[candidates[i]];
+            greedy[i] = candidates[i] == best;
+        }
+        return new NextScores(logProbs, greedy);
+    }
+
+    /**
+     * Padded on the right. A causal model cannot see what stands after a text, unless its window
+     * counts from the text's end; without a mask it is faster.
+     */
+    private static TokenBatch batch(DecoderModel model, NDManager scope, List<int[]> sequences) {
+        TokenBatch padded = TokenBatch.padded(scope, sequences, TokenBatch.Side.RIGHT);
+        return model.config().readsWholeText() ? padded : TokenBatch.of(padded.ids());
     }
 }

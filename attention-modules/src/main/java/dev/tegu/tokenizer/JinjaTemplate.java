@@ -42,7 +42,7 @@ final class JinjaTemplate {
     private static final Pattern REVERSED = Pattern.compile("(\\w+)\\[::-1\\]");
 
     /** Where the library can be like Python's Jinja, and is not unless told so. */
-    private static final LegacyOverrides LANGUAGE =
+    static final LegacyOverrides LANGUAGE =
             LegacyOverrides.newBuilder()
                     .withEvaluateMapKeys(true)
                     .withIterateOverMapKeys(true)

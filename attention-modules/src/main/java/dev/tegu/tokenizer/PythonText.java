@@ -12,8 +12,8 @@ import jinjava.javax.el.ELContext;
 import jinjava.javax.el.ELException;
 import jinjava.javax.el.ELResolver;
 
-/** The methods of Python's str that chat templates call, on Java's strings. */
-final class PythonText {
+/** The methods of Python's str that templates call, on Java's strings. */
+public final class PythonText {
     /** What Python's str.isspace is true of. */
     private static final String WHITESPACE =
             " \t\n\u000B\f\r\u001C\u001D\u001E\u001F\u0085\u00A0\u1680\u2000\u2001\u2002\u2003"
@@ -26,6 +26,16 @@ final class PythonText {
     static final Filter TRIM = new Trim();
 
     private PythonText() {}
+
+    /** Python's {@code str.strip()}. */
+    public static String strip(String text) {
+        return strip(text, WHITESPACE, true, true);
+    }
+
+    /** Python's {@code str.rstrip()}. */
+    public static String stripTrailing(String text) {
+        return strip(text, WHITESPACE, false, true);
+    }
 
     private static Object call(String text, String method, Object... arguments) {
         String first = arguments.length > 0 ? String.valueOf(arguments[0]) : "";
@@ -76,7 +86,8 @@ final class PythonText {
                 .toList();
     }
 
-    private static String capitalize(String text) {
+    /** Python's {@code str.capitalize()}: the first letter large, all others small. */
+    public static String capitalize(String text) {
         return text.isEmpty()
                 ? text
                 : text.substring(0, 1).toUpperCase(Locale.ROOT)
@@ -92,6 +103,15 @@ final class PythonText {
             inWord = Character.isLetter(c);
         }
         return title.toString();
+    }
+
+    /** Python's {@code list.index}. */
+    private static int index(List<?> list, Object value) {
+        int index = list.indexOf(value);
+        if (index < 0) {
+            throw new ELException("`" + value + "` is not in the list " + list);
+        }
+        return index;
     }
 
     private static final class Trim implements Filter {
@@ -122,6 +142,10 @@ final class PythonText {
                 Object result = call(text, String.valueOf(method), arguments);
                 context.setPropertyResolved(true);
                 return result;
+            }
+            if (base instanceof List<?> list && method.equals("index")) {
+                context.setPropertyResolved(true);
+                return index(list, arguments[0]);
             }
             return super.invoke(context, base, method, types, arguments);
         }

@@ -49,6 +49,7 @@ final class ArchitectureTest {
                         "dev.tegu.config..",
                         "dev.tegu.engine..",
                         "dev.tegu.model..",
+                        "dev.tegu.records..",
                         "dev.tegu.tokenizer..")
                 .whereLayer(CLI)
                 .mayNotBeAccessedByAnyLayer()

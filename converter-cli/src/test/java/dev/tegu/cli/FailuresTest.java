@@ -9,7 +9,7 @@ import dev.tegu.config.ConfigException;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Problem;
 import dev.tegu.distill.StoppedException;
-import dev.tegu.distill.data.DataException;
+import dev.tegu.records.DataException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;

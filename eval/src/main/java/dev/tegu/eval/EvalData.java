@@ -7,16 +7,18 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The texts that an evaluation may use, whole in memory.
+ * The texts that an evaluation may use, whole in memory, and where other data are.
  *
  * @param texts the texts in a fixed order, possibly none
+ * @param root folder below which tasks that are files find their records; empty if none was named
  */
-public record EvalData(List<NamedText> texts) {
+public record EvalData(List<NamedText> texts, Optional<Path> root) {
     /** Endings of the files that are taken from a directory. */
     private static final Set<String> ENDINGS = Set.of("txt", "md", "tokens");
 
@@ -33,6 +35,11 @@ public record EvalData(List<NamedText> texts) {
         texts = List.copyOf(texts);
     }
 
+    /** Texts alone. */
+    public EvalData(List<NamedText> texts) {
+        this(texts, Optional.empty());
+    }
+
     /** No text: enough for tasks that make their own documents. */
     public static EvalData none() {
         return new EvalData(List.of());
@@ -42,7 +49,7 @@ public record EvalData(List<NamedText> texts) {
      * Reads a text file, whatever its ending, or every file of a directory (not of the directories
      * in it) that ends in {@code .txt}, {@code .md} or {@code .tokens}, sorted by name. Line ends
      * become a single newline, whether they were CR LF, CR or LF: models have seldom seen a CR, and
-     * one a line can raise the perplexity of a book by half.
+     * one a line can raise the perplexity of a book by half. A directory is the root as well.
      *
      * @throws IOException if the path does not exist, cannot be read or is not UTF-8; the message
      *     begins with the path
@@ -52,7 +59,7 @@ public record EvalData(List<NamedText> texts) {
         for (Path file : files(path)) {
             texts.add(new NamedText(String.valueOf(file.getFileName()), read(file)));
         }
-        return new EvalData(texts);
+        return new EvalData(texts, Optional.of(path).filter(Files::isDirectory));
     }
 
     /**

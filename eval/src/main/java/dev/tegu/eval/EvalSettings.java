@@ -3,6 +3,7 @@ package dev.tegu.eval;
 import dev.tegu.config.Default;
 import dev.tegu.config.Flat;
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.eval.task.QuestionSettings;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -10,15 +11,18 @@ import java.util.Optional;
 /**
  * What an evaluation runs.
  *
- * @param tasks names of {@link EvalTasks}, at least one, none twice; run in this order
+ * @param tasks names of {@link EvalTasks} or paths of task files, at least one, none twice; run in
+ *     this order
  * @param limit samples of a task at most, 1 or more: documents of {@code needle} and {@code
- *     recall}, windows of {@code perplexity}
+ *     recall}, windows of {@code perplexity}, the first records of a task that is a file; of a
+ *     group, of each subject
  * @param perplexity settings of that task
  * @param needle settings of that task
  * @param recall settings of that task
  * @param longContext settings of the tasks by length
  * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
  * @param seed seed of the generated documents
+ * @param questions how tasks that are files are measured
  */
 public record EvalSettings(
         List<String> tasks,
@@ -28,7 +32,30 @@ public record EvalSettings(
         @Default("{}") RecallSettings recall,
         @Flat LongContextSettings longContext,
         @Default("8") int batchSize,
-        @Default("0") long seed) {
+        @Default("0") long seed,
+        @Flat QuestionSettings questions) {
+
+    /** Tasks by length, and tasks that are files, with their defaults. */
+    public EvalSettings(
+            List<String> tasks,
+            Optional<Integer> limit,
+            PerplexitySettings perplexity,
+            NeedleSettings needle,
+            RecallSettings recall,
+            int batchSize,
+            long seed) {
+        this(
+                tasks,
+                limit,
+                perplexity,
+                needle,
+                recall,
+                LongContextSettings.DEFAULTS,
+                batchSize,
+                seed,
+                QuestionSettings.DEFAULTS);
+    }
+
     /**
      * @throws InvalidValueException if a task is unknown or named twice, or a number is out of
      *     range

@@ -1,7 +1,10 @@
 package dev.tegu.eval;
 
+import dev.tegu.config.InvalidValueException;
 import dev.tegu.tokenizer.TextTokenizer;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /** Runs the tasks of the settings, one after the other. */
 public final class Evaluator {
@@ -22,6 +25,14 @@ public final class Evaluator {
 
     private static List<EvalTask> tasks(EvalData data, EvalSettings settings) {
         List<EvalTask> tasks = settings.tasks().stream().map(EvalTasks::named).toList();
+        Set<String> names = new HashSet<>();
+        for (EvalTask task : tasks) {
+            if (!names.add(task.name())) {
+                throw new InvalidValueException(
+                        "tasks",
+                        "two tasks are named `" + task.name() + "`; rename the one in your file");
+            }
+        }
         for (EvalTask task : tasks) {
             if (task.needsText()) {
                 data.required(task.name());

@@ -1,5 +1,7 @@
 package dev.tegu.eval;
 
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.ConfigNode;
 import dev.tegu.config.Default;
 
 /**
@@ -12,4 +14,8 @@ import dev.tegu.config.Default;
 public record LongContextSettings(
         @Default("{}") MqarSettings mqar,
         @Default("{}") PasskeySettings passkey,
-        @Default("{}") RulerSettings ruler) {}
+        @Default("{}") RulerSettings ruler) {
+    /** All defaults. */
+    static final LongContextSettings DEFAULTS =
+            ConfigBinder.bind(ConfigNode.parse("{}", "defaults"), LongContextSettings.class);
+}

@@ -120,7 +120,6 @@ class ProbeTasksTest {
                         base.perplexity(),
                         base.needle(),
                         base.recall(),
-                        base.longContext(),
                         base.batchSize(),
                         8);
         FakeModel first = copier(NEVER);
@@ -211,7 +210,6 @@ class ProbeTasksTest {
                         base.perplexity(),
                         new NeedleSettings(500, 40, List.of()),
                         base.recall(),
-                        base.longContext(),
                         base.batchSize(),
                         base.seed());
 
@@ -241,7 +239,6 @@ class ProbeTasksTest {
                         base.perplexity(),
                         base.needle(),
                         new RecallSettings(5, 5, 8, List.of(1, 40)),
-                        base.longContext(),
                         base.batchSize(),
                         base.seed());
         CopyingRule copying = new CopyingRule(NEVER);
@@ -283,7 +280,6 @@ class ProbeTasksTest {
                         base.perplexity(),
                         base.needle(),
                         new RecallSettings(5, 1, 8, List.of(5_000)),
-                        base.longContext(),
                         base.batchSize(),
                         base.seed());
 

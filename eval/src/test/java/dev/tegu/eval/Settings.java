@@ -16,7 +16,6 @@ final class Settings {
                 new PerplexitySettings(5, 1_000),
                 new NeedleSettings(200, 6, List.of()),
                 new RecallSettings(5, 1, 8, List.of()),
-                longContext(),
                 2,
                 7);
     }
@@ -29,7 +28,6 @@ final class Settings {
                 new PerplexitySettings(context, maxTokens),
                 base.needle(),
                 base.recall(),
-                base.longContext(),
                 base.batchSize(),
                 base.seed());
     }
@@ -42,7 +40,6 @@ final class Settings {
                 base.perplexity(),
                 base.needle(),
                 new RecallSettings(records, questions, samples, List.of()),
-                base.longContext(),
                 base.batchSize(),
                 base.seed());
     }
@@ -54,7 +51,6 @@ final class Settings {
                 base.perplexity(),
                 base.needle(),
                 base.recall(),
-                base.longContext(),
                 base.batchSize(),
                 base.seed());
     }
@@ -66,7 +62,6 @@ final class Settings {
                 base.perplexity(),
                 base.needle(),
                 base.recall(),
-                base.longContext(),
                 batchSize,
                 base.seed());
     }

@@ -1,5 +1,6 @@
 package dev.tegu.distill.data;
 
+import dev.tegu.records.DataException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

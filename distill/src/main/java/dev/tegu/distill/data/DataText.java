@@ -1,5 +1,6 @@
 package dev.tegu.distill.data;
 
+import dev.tegu.records.DataException;
 import java.io.BufferedReader;
 import java.io.EOFException;
 import java.io.IOException;

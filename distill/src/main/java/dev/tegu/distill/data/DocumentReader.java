@@ -1,6 +1,9 @@
 package dev.tegu.distill.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.tegu.records.DataException;
+import dev.tegu.records.JsonRecords;
+import dev.tegu.records.ParquetRecords;
 import dev.tegu.tokenizer.ChatTemplate;
 import dev.tegu.tokenizer.ChatTemplateException;
 import java.io.BufferedReader;

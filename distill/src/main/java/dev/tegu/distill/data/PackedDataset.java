@@ -1,6 +1,7 @@
 package dev.tegu.distill.data;
 
 import dev.tegu.checkpoint.Sha256;
+import dev.tegu.records.DataException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Arrays;

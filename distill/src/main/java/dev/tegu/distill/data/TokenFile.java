@@ -2,6 +2,7 @@ package dev.tegu.distill.data;
 
 import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.Sha256;
+import dev.tegu.records.DataException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -3,6 +3,7 @@ package dev.tegu.distill.data;
 import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.Sha256;
 import dev.tegu.distill.data.DataFiles.Split;
+import dev.tegu.records.DataException;
 import dev.tegu.tokenizer.ChatTemplate;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import dev.tegu.tokenizer.TextTokenizer;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.jerolba.carpet.CarpetWriter;
 import dev.tegu.checkpoint.CheckpointException;
+import dev.tegu.records.DataException;
 import dev.tegu.tokenizer.ChatTemplate;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.io.IOException;

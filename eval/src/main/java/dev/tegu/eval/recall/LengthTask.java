@@ -12,10 +12,10 @@ import dev.tegu.eval.MeanAndError;
 import dev.tegu.eval.Metric;
 import dev.tegu.eval.Sample;
 import dev.tegu.eval.TaskResult;
-import dev.tegu.eval.TextGenerator;
-import dev.tegu.eval.TextGenerator.Written;
 import dev.tegu.eval.probe.StableRandom;
 import dev.tegu.eval.probe.TokenizedProbe;
+import dev.tegu.eval.task.TaskSpec.GenerationKwargs;
+import dev.tegu.eval.task.TextWriter;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -88,21 +88,16 @@ record LengthTask(ItemSource source, String key, Function<EvalSettings, Plan> pl
         Plan grid = plan.apply(settings);
         List<Made> made =
                 make(input.tokenizer(), input.data(), settings, input.model().maxPositions());
-        BatchScorer.Scored<Written> written =
-                new TextGenerator(
-                                input,
+        BatchScorer.Scored<String> written =
+                new TextWriter(input, new GenerationKwargs(List.of(), source.newTokens()))
+                        .write(
+                                made.stream().map(Made::ids).toList(),
                                 settings.batchSize(),
                                 name(),
-                                progress,
-                                source.newTokens(),
-                                List.of())
-                        .write(made.stream().map(Made::ids).toList());
+                                progress);
         List<Sample> samples = new ArrayList<>();
-        long tokens = 0;
         for (int i = 0; i < made.size(); i++) {
-            Written answer = written.scores().get(i);
-            samples.add(sample(i, made.get(i), answer.text(), input.tokenizer()));
-            tokens += answer.tokens();
+            samples.add(sample(i, made.get(i), written.scores().get(i), input.tokenizer()));
         }
         return new TaskResult(
                         name(),
@@ -110,7 +105,7 @@ record LengthTask(ItemSource source, String key, Function<EvalSettings, Plan> pl
                         metrics(grid, samples),
                         grid.documents(),
                         samples.size(),
-                        tokens,
+                        (long) samples.size() * source.newTokens(),
                         config(grid, input.data(), settings),
                         written.timing())
                 .withSamples(samples);

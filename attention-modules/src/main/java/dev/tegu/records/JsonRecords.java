@@ -1,4 +1,4 @@
-package dev.tegu.distill.data;
+package dev.tegu.records;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -13,7 +13,7 @@ import java.io.IOException;
 import java.util.Locale;
 
 /** JSON objects of a file, one after the other, each with the line where it starts. */
-final class JsonRecords {
+public final class JsonRecords {
     /** Elements stand one behind the other. */
     private static final JsonMapper ELEMENTS =
             JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
@@ -23,7 +23,7 @@ final class JsonRecords {
             ELEMENTS.rebuild().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
     /** What is done with one object. */
-    interface Visitor {
+    public interface Visitor {
         /**
          * @param place {@code file:line}, for messages
          */
@@ -33,7 +33,8 @@ final class JsonRecords {
     private JsonRecords() {}
 
     /** Reads one object a line; blank lines are passed over. */
-    static void eachLine(String file, BufferedReader reader, Visitor visitor) throws IOException {
+    public static void eachLine(String file, BufferedReader reader, Visitor visitor)
+            throws IOException {
         int number = 0;
         for (String line = reader.readLine(); line != null; line = reader.readLine()) {
             number++;
@@ -46,7 +47,7 @@ final class JsonRecords {
     }
 
     /** Reads the objects of one array, without holding all of them. */
-    static void eachElement(String file, BufferedReader reader, Visitor visitor)
+    public static void eachElement(String file, BufferedReader reader, Visitor visitor)
             throws IOException {
         try (JsonParser parser = ELEMENTS.createParser(reader)) {
             parser.nextToken();
@@ -66,7 +67,7 @@ final class JsonRecords {
      *
      * @throws DataException if the field is absent or not a string
      */
-    static String text(JsonNode object, String field, String place) {
+    public static String text(JsonNode object, String field, String place) {
         JsonNode value = object.get(field);
         if (value == null) {
             throw new DataException(
@@ -121,7 +122,7 @@ final class JsonRecords {
                 : "a JSON " + node.getNodeType().name().toLowerCase(Locale.ROOT);
     }
 
-    static String names(JsonNode object) {
+    public static String names(JsonNode object) {
         StringBuilder names = new StringBuilder();
         object.fieldNames()
                 .forEachRemaining(

@@ -1,4 +1,4 @@
-package dev.tegu.distill.data;
+package dev.tegu.records;
 
 /** A data file that is missing, unreadable, or holds something else than its format says. */
 public final class DataException extends RuntimeException {

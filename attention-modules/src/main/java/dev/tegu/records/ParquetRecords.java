@@ -1,4 +1,4 @@
-package dev.tegu.distill.data;
+package dev.tegu.records;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -16,6 +16,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.apache.parquet.column.page.PageReadStore;
 import org.apache.parquet.conf.PlainParquetConfiguration;
@@ -36,7 +37,7 @@ import org.apache.parquet.schema.Type;
  * Columns that nobody asks for are not read, of whatever type they are: Carpet's own reader stops
  * at those it does not know, and so is used for the rows alone.
  */
-final class ParquetRecords {
+public final class ParquetRecords {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
     private static final String MAGIC = "PAR1";
 
@@ -50,7 +51,22 @@ final class ParquetRecords {
      * @param columns those that are read; one of them must be there
      * @throws DataException if the file is not Parquet, or damaged, or has none of the columns
      */
-    static void each(Path file, List<String> columns, JsonRecords.Visitor visitor) {
+    public static void each(Path file, List<String> columns, JsonRecords.Visitor visitor) {
+        each(file, all -> projection(file, all, columns), visitor);
+    }
+
+    /**
+     * As {@link #each(Path, List, JsonRecords.Visitor)}, with every column.
+     *
+     * @throws DataException if the file is not Parquet, or damaged, or has a column of a type that
+     *     is not read here
+     */
+    public static void each(Path file, JsonRecords.Visitor visitor) {
+        each(file, UnaryOperator.identity(), visitor);
+    }
+
+    private static void each(
+            Path file, UnaryOperator<MessageType> choice, JsonRecords.Visitor visitor) {
         refuseForeign(file);
         try (ParquetFileReader reader =
                 guarded(
@@ -58,7 +74,7 @@ final class ParquetRecords {
                         () -> ParquetFileReader.open(new FileSystemInputFile(file.toFile())))) {
             refuseUnknownCodecs(file, reader);
             MessageType all = reader.getFileMetaData().getSchema();
-            MessageType projection = projection(file, all, columns);
+            MessageType projection = choice.apply(all);
             reader.setRequestedSchema(projection);
             MessageColumnIO io = new ColumnIOFactory().getColumnIO(projection, all);
             long row = 0;
@@ -185,6 +201,9 @@ final class ParquetRecords {
         }
         if (value instanceof Boolean flag) {
             return JSON.booleanNode(flag);
+        }
+        if (value instanceof Integer || value instanceof Long) {
+            return JSON.numberNode(((Number) value).longValue());
         }
         if (value instanceof Number number) {
             return JSON.numberNode(number.doubleValue());
