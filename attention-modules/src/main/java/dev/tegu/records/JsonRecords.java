@@ -101,7 +101,12 @@ public final class JsonRecords {
         }
     }
 
-    static JsonNode object(JsonNode node, String place) {
+    /**
+     * The node, if it is an object.
+     *
+     * @throws DataException if it is not
+     */
+    public static JsonNode object(JsonNode node, String place) {
         if (node == null || !node.isObject()) {
             throw new DataException(place + ": expected a JSON object, found " + kind(node));
         }
