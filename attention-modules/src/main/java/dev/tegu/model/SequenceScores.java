@@ -19,7 +19,7 @@ final class SequenceScores {
 
     private SequenceScores() {}
 
-    static List<TokenScores> of(DecoderModel model, List<int[]> sequences) {
+    static List<TokenScores> of(DecoderModel model, List<int[]> sequences, List<int[]> targets) {
         int longest = sequences.stream().mapToInt(ids -> ids.length).max().orElse(0);
         List<TokenScores> scores = new ArrayList<>();
         if (longest < 2) {
@@ -27,12 +27,17 @@ final class SequenceScores {
             return scores;
         }
         try (NDManager scope = model.manager().newSubManager()) {
-            int shared = shared(model, sequences);
+            // Other tokens than those that stand there are asked of whole texts.
+            int shared = targets == sequences ? shared(model, sequences) : 0;
             TokenScores beginning = new TokenScores(new float[0], new boolean[0]);
             NDList out;
             if (shared == 0) {
                 TokenBatch batch = batch(model, scope, sequences);
-                out = model.nextTokenScores(model.forward(batch), batch.ids());
+                NDArray next =
+                        targets == sequences
+                                ? batch.ids()
+                                : TokenBatch.padded(scope, targets, TokenBatch.Side.RIGHT).ids();
+                out = model.nextTokenScores(model.forward(batch), next);
             } else {
                 try (DecoderState state = model.newState()) {
                     beginning = beginning(model, scope, state, sequences.get(0), shared);
