@@ -8,11 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.function.Consumer;
 
 /** Opening files that somebody else wrote, and reading what they are said to hold. */
 public final class FileBytes {
-    /** Large enough for the disk's full speed, and to be worth another thread's while. */
-    private static final int PIECE_BYTES = 1 << 20;
+    /** Large enough for the disk's full speed, small enough for the processor's cache. */
+    private static final int PIECE_BYTES = 1 << 18;
 
     private FileBytes() {}
 
@@ -59,13 +60,27 @@ public final class FileBytes {
     public static void copy(
             FileChannel file, String where, long from, long length, WritableByteChannel target)
             throws IOException {
-        // On the heap, since a digest reads arrays faster, and direct buffers wait for a
-        // collection.
+        // On the heap, since direct buffers wait for a collection, and tensors may be many.
         ByteBuffer piece = ByteBuffer.allocate((int) Math.min(PIECE_BYTES, length));
         for (long at = 0; at < length; at += piece.limit()) {
             piece.clear().limit((int) Math.min(piece.capacity(), length - at));
             read(file, where, from + at, piece);
             drain(piece.flip(), target);
+        }
+    }
+
+    /**
+     * Reads a whole file.
+     *
+     * @param reader gets the bytes in order, in pieces that are its own until it returns
+     */
+    static void forEach(Path path, Consumer<ByteBuffer> reader) throws IOException {
+        try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
+            int capacity = (int) Math.max(1, Math.min(PIECE_BYTES, file.size()));
+            ByteBuffer piece = ByteBuffer.allocateDirect(capacity);
+            while (file.read(piece.clear()) >= 0) {
+                reader.accept(piece.flip());
+            }
         }
     }
 

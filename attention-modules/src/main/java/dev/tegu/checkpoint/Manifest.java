@@ -46,20 +46,20 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
     /**
      * Measures every file of a directory; a manifest in it is left out.
      *
-     * @param digests SHA-256 of files that is known already, by name
+     * @param checksums of files that are known already, by name
      */
-    static Manifest of(Path dir, Map<String, String> properties, Map<String, String> digests)
+    static Manifest of(Path dir, Map<String, String> properties, Map<String, Checksums> checksums)
             throws IOException {
         List<FileEntry> entries = new ArrayList<>();
         for (String name : Durable.fileNames(dir)) {
             if (!name.equals(FILE_NAME)) {
                 Path file = dir.resolve(name);
-                String known = digests.get(name);
+                Checksums known = checksums.get(name);
                 entries.add(
                         new FileEntry(
                                 name,
                                 Files.size(file),
-                                known == null ? Sha256.ofFile(file) : known));
+                                known == null ? Sha256.ofFile(file) : known.sha256()));
             }
         }
         return new Manifest(properties, entries);
@@ -156,12 +156,22 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
      * @throws CheckpointException if the manifest itself is missing or unreadable
      */
     public static List<String> faults(Path dir) throws IOException {
+        return faults(dir, (entry, file) -> Sha256.ofFile(file).equals(entry.sha256()));
+    }
+
+    /** Tells whether a file of the right size has the right bytes. */
+    @FunctionalInterface
+    interface Content {
+        boolean isRight(FileEntry entry, Path file) throws IOException;
+    }
+
+    static List<String> faults(Path dir, Content content) throws IOException {
         List<FileEntry> entries = read(dir).files();
         List<String> faults = new ArrayList<>();
         try {
             // as many files at once as there are processors: a digest keeps one busy
             entries.parallelStream()
-                    .map(entry -> fault(dir, entry))
+                    .map(entry -> fault(dir, entry, content))
                     .forEachOrdered(found -> found.ifPresent(faults::add));
         } catch (UncheckedIOException e) {
             throw e.getCause();
@@ -175,7 +185,7 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
         return faults;
     }
 
-    private static Optional<String> fault(Path dir, FileEntry entry) {
+    private static Optional<String> fault(Path dir, FileEntry entry, Content content) {
         Path file = dir.resolve(entry.name());
         try {
             if (!Durable.isFile(file)) {
@@ -186,7 +196,7 @@ public record Manifest(Map<String, String> properties, List<FileEntry> files) {
                         (entry.name() + " has " + Files.size(file))
                                 + (" bytes, expected " + entry.size()));
             }
-            return Sha256.ofFile(file).equals(entry.sha256())
+            return content.isRight(entry, file)
                     ? Optional.empty()
                     : Optional.of(entry.name() + " has changed (its sha256 differs)");
         } catch (IOException e) {

@@ -12,16 +12,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 
 /**
  * Writes safetensors files, one tensor in memory at a time; the same input gives the same bytes.
@@ -38,8 +33,8 @@ public final class SafetensorsWriter {
     private SafetensorsWriter() {}
 
     /** As {@link #write(Path, Map, Map)} with the metadata {@code format: pt}. */
-    public static String write(Path file, Map<String, TensorSource> tensors) throws IOException {
-        return write(file, tensors, PYTORCH);
+    public static void write(Path file, Map<String, TensorSource> tensors) throws IOException {
+        write(file, tensors, PYTORCH);
     }
 
     /**
@@ -66,25 +61,39 @@ public final class SafetensorsWriter {
      *
      * @param file must not exist
      * @param metadata text for {@code __metadata__}
-     * @return SHA-256 of the bytes that were meant, taken before they went to the disk
      * @throws CheckpointException if a source gives other than the number of bytes that its dtype
      *     and shape ask for
      * @throws IOException if the disk fails, or a source does
      */
-    public static String write(
+    public static void write(
+            Path file, Map<String, TensorSource> tensors, Map<String, String> metadata)
+            throws IOException {
+        writeAndDigest(file, tensors, metadata);
+    }
+
+    /** As {@link #write(Path, Map)}, and tells what the file was meant to be. */
+    static Checksums writeAndDigest(Path file, Map<String, TensorSource> tensors)
+            throws IOException {
+        return writeAndDigest(file, tensors, PYTORCH);
+    }
+
+    private static Checksums writeAndDigest(
             Path file, Map<String, TensorSource> tensors, Map<String, String> metadata)
             throws IOException {
         List<Map.Entry<String, TensorSource>> ordered = inFileOrder(tensors);
         ByteBuffer header = header(ordered, metadata);
+        long size = header.remaining();
+        for (TensorSource tensor : tensors.values()) {
+            size += tensor.byteLength();
+        }
         try (FileChannel channel =
                 FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
-            try (DigestingChannel out = new DigestingChannel(file, channel)) {
+            try (DigestingChannel out = new DigestingChannel(file, channel, size)) {
                 out.write(header);
                 for (Map.Entry<String, TensorSource> tensor : ordered) {
                     writeTensor(file, out, tensor.getKey(), tensor.getValue());
                 }
-                channel.force(true);
-                return HexFormat.of().formatHex(out.digest.digest());
+                return out.finish();
             } catch (IOException | RuntimeException | Error e) {
                 Files.deleteIfExists(file);
                 throw e;
@@ -142,63 +151,6 @@ public final class SafetensorsWriter {
                             + (" of " + source.dtype() + " needs " + counting.expected)
                             + (" bytes, its source gave " + counting.written)
                             + (counting.isOver() ? " or more" : ""));
-        }
-    }
-
-    /**
-     * Passes all on, and remembers what the disk should hold; a fault of the disk gets its name.
-     */
-    private static final class DigestingChannel implements WritableByteChannel {
-        /** Below this, handing work to another thread takes longer than the work. */
-        private static final int MIN_PARALLEL_BYTES = 1 << 18;
-
-        private final Path file;
-        private final WritableByteChannel channel;
-        private final MessageDigest digest = Sha256.start();
-        private final ExecutorService digester = Executors.newSingleThreadExecutor();
-
-        DigestingChannel(Path file, WritableByteChannel channel) {
-            this.file = file;
-            this.channel = channel;
-        }
-
-        /** Takes all of it; a large piece's digest is taken while the disk takes the piece. */
-        @Override
-        public int write(ByteBuffer source) throws IOException {
-            int count = source.remaining();
-            ByteBuffer same = source.duplicate();
-            if (count < MIN_PARALLEL_BYTES) {
-                digest.update(same);
-                writeAll(source);
-                return count;
-            }
-            CompletableFuture<Void> digested =
-                    CompletableFuture.runAsync(() -> digest.update(same), digester);
-            try {
-                writeAll(source);
-            } finally {
-                digested.join();
-            }
-            return count;
-        }
-
-        private void writeAll(ByteBuffer source) throws IOException {
-            try {
-                FileBytes.drain(source, channel);
-            } catch (IOException e) {
-                throw new IOException(file + ": cannot be written: " + e.getMessage(), e);
-            }
-        }
-
-        @Override
-        public boolean isOpen() {
-            return channel.isOpen();
-        }
-
-        /** Ends the digest's thread; the file belongs to the writer. */
-        @Override
-        public void close() {
-            digester.shutdown();
         }
     }
 

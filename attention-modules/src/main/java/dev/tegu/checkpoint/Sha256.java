@@ -1,8 +1,6 @@
 package dev.tegu.checkpoint;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -45,13 +43,13 @@ public final class Sha256 {
      */
     static String ofFile(Path file, LongConsumer read) throws IOException {
         MessageDigest digest = start();
-        byte[] buffer = new byte[1 << 16];
-        try (InputStream in = Files.newInputStream(file)) {
-            for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-                digest.update(buffer, 0, count);
-                read.accept(count);
-            }
-        }
+        FileBytes.forEach(
+                file,
+                piece -> {
+                    int count = piece.remaining();
+                    digest.update(piece);
+                    read.accept(count);
+                });
         return text(digest);
     }
 }

@@ -33,7 +33,7 @@ public final class StagedDirectory implements AutoCloseable {
     private final Path target;
     private final Path staging;
     private final Map<String, String> properties = new TreeMap<>();
-    private final Map<String, String> digests = new HashMap<>();
+    private final Map<String, Checksums> checksums = new HashMap<>();
     private boolean isCommitted;
 
     private StagedDirectory(Path target, Path staging) {
@@ -109,8 +109,8 @@ public final class StagedDirectory implements AutoCloseable {
     /** Writes tensors into a file whose digest is taken in memory, before the disk has them. */
     public void write(String name, Map<String, TensorSource> tensors) throws IOException {
         Path file = path(name);
-        String digest = SafetensorsWriter.write(file, tensors);
-        digests.put(staging.relativize(file).toString().replace(File.separatorChar, '/'), digest);
+        Checksums meant = SafetensorsWriter.writeAndDigest(file, tensors);
+        checksums.put(staging.relativize(file).toString().replace(File.separatorChar, '/'), meant);
     }
 
     /** Adds a small fact for the manifest, such as the program's version. */
@@ -131,7 +131,7 @@ public final class StagedDirectory implements AutoCloseable {
         }
         Durable.syncTree(staging);
         Path manifest = staging.resolve(Manifest.FILE_NAME);
-        Manifest meant = Manifest.of(staging, properties, digests);
+        Manifest meant = Manifest.of(staging, properties, checksums);
         Files.write(manifest, meant.toBytes());
         Durable.syncFile(manifest);
         Durable.syncFolder(staging);
@@ -146,7 +146,7 @@ public final class StagedDirectory implements AutoCloseable {
     }
 
     private void requireAsMeant(Manifest meant) throws IOException {
-        List<String> faults = Manifest.faults(staging);
+        List<String> faults = Manifest.faults(staging, this::holdsWhatWasMeant);
         if (!faults.isEmpty() || !Manifest.read(staging).equals(meant)) {
             throw new CheckpointException(
                     target
@@ -154,6 +154,13 @@ public final class StagedDirectory implements AutoCloseable {
                             + (faults.isEmpty() ? Manifest.FILE_NAME : String.join(", ", faults))
                             + "); nothing was kept. Check the disk, and write to another one");
         }
+    }
+
+    private boolean holdsWhatWasMeant(Manifest.FileEntry entry, Path file) throws IOException {
+        Checksums known = checksums.get(entry.name());
+        return known == null
+                ? Sha256.ofFile(file).equals(entry.sha256())
+                : Checksums.crc32cOf(file) == known.crc32c();
     }
 
     /**

@@ -2,11 +2,11 @@ package dev.tegu.tokenizer;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.CheckpointException;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Sha256;
 import dev.tegu.checkpoint.StrictJson;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -59,42 +59,29 @@ public final class HuggingFaceTextTokenizer implements TextTokenizer, AutoClosea
     }
 
     /**
-     * Loads {@code tokenizer.json}, and the ids of the marks from the files beside it.
+     * Loads {@code tokenizer.json}, or GPT-2's or Qwen2's {@code vocab.json} and {@code merges.txt}
+     * where there is none, with the added tokens and the ids of the marks from the files beside it.
      *
      * @param dir a model directory of the HuggingFace layout
-     * @throws CheckpointException if there is no {@code tokenizer.json}, or it or a file beside it
-     *     is damaged
+     * @throws CheckpointException if there is no tokenizer that can be read, or a file is damaged
      * @throws IOException if the disk fails
      */
     public static HuggingFaceTextTokenizer load(Path dir) throws IOException {
-        Path file = dir.resolve("tokenizer.json");
-        if (!Files.isRegularFile(file)) {
-            throw missing(dir);
-        }
-        ObjectNode json = StrictJson.read(file);
-        Vocabulary vocabulary = Vocabulary.of(json);
-        SpecialIds specialIds = SpecialIds.read(dir, vocabulary);
-        return new HuggingFaceTextTokenizer(dir, open(file), vocabulary, specialIds);
+        TokenizerFiles files = TokenizerFiles.read(dir);
+        return new HuggingFaceTextTokenizer(
+                dir, open(dir, files), files.vocabulary(), files.marks());
     }
 
-    private static CheckpointException missing(Path dir) {
-        boolean canConvert =
-                Files.exists(dir.resolve("tokenizer.model"))
-                        || Files.exists(dir.resolve("vocab.json"));
-        String next =
-                canConvert
-                        ? "make one from the older files with transformers:"
-                                + " `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
-                        : "fetch it from where the model came from";
-        return new CheckpointException(dir + ": no tokenizer.json; " + next);
-    }
-
-    private static HuggingFaceTokenizer open(Path file) throws IOException {
+    private static HuggingFaceTokenizer open(Path dir, TokenizerFiles files) throws IOException {
+        Path file = dir.resolve(TokenizerFiles.TOKENIZER);
         // Without it DJL reports its first use to its makers over the network.
         if (System.getProperty("OPT_OUT_TRACKING") == null) {
             System.setProperty("OPT_OUT_TRACKING", "true");
         }
-        try (InputStream in = Files.newInputStream(file)) {
+        try (InputStream in =
+                files.isChanged()
+                        ? new ByteArrayInputStream(StrictJson.toBytes(files.json()))
+                        : Files.newInputStream(file)) {
             return HuggingFaceTokenizer.newInstance(in, WHOLE_TEXTS);
         } catch (RuntimeException e) {
             throw new CheckpointException(

@@ -52,18 +52,36 @@ final class JinjaTemplate {
                     .withHandleBackslashInQuotesOnly(true)
                     .build();
 
+    /**
+     * White space between the beginning of a line and a block or comment. The library's own {@code
+     * lstrip_blocks} takes it away behind other text, too.
+     */
+    private static final Pattern INDENTED = Pattern.compile("(?m)^[ \\t]+(?=\\{[%#](?!\\+))");
+
+    /**
+     * A comment, the line feed behind it ({@code trim_blocks}) and the white space that its minus
+     * signs take away. The library knows neither, and lets a minus behind a comment reach before
+     * it.
+     */
+    private static final Pattern COMMENT =
+            Pattern.compile("(?s)(\\s*\\{#-|\\{#).*?(-#\\}\\s*|#\\}\\n?)");
+
+    /** Writes nothing, and ends the reach of a minus sign. */
+    private static final String NOTHING = "{{ '' }}";
+
     private final Jinjava jinjava;
     private final String source;
 
     JinjaTemplate(String source) {
         String whole = source.endsWith("\n") ? source.substring(0, source.length() - 1) : source;
-        String reversed = REVERSED.matcher(whole).replaceAll("($1|reverse|list)");
+        String flush = INDENTED.matcher(whole).replaceAll("");
+        String bare = COMMENT.matcher(flush).replaceAll(NOTHING);
+        String reversed = REVERSED.matcher(bare).replaceAll("($1|reverse|list)");
         this.source = FILTERED.matcher(reversed).replaceAll("$1=($2)");
         this.jinjava =
                 new Jinjava(
                         JinjavaConfig.newBuilder()
                                 .withTrimBlocks(true)
-                                .withLstripBlocks(true)
                                 .withKeepTrailingNewline(true)
                                 .withNestedInterpretationEnabled(false)
                                 .withLegacyOverrides(LANGUAGE)

@@ -24,13 +24,15 @@ import java.util.TreeSet;
  */
 record SpecialIds(OptionalInt bos, OptionalInt eos, NavigableSet<Integer> stops) {
 
-    private static final List<String> TOKENIZER_FILES =
-            List.of("tokenizer_config.json", "special_tokens_map.json");
     private static final List<String> MODEL_FILES =
             List.of("config.json", "generation_config.json");
 
-    static SpecialIds read(Path dir, Vocabulary vocabulary) throws IOException {
-        List<ObjectNode> tokenizer = readPresent(dir, TOKENIZER_FILES);
+    /**
+     * @param tokenizer the marks by name, {@code bos_token} and so on, as the tokenizer's own files
+     *     have them
+     */
+    static SpecialIds read(Path dir, ObjectNode tokenizer, Vocabulary vocabulary)
+            throws IOException {
         List<ObjectNode> model = readPresent(dir, MODEL_FILES);
         OptionalInt eos = find("eos", tokenizer, model, vocabulary);
         NavigableSet<Integer> stops = new TreeSet<>();
@@ -53,16 +55,11 @@ record SpecialIds(OptionalInt bos, OptionalInt eos, NavigableSet<Integer> stops)
     }
 
     private static OptionalInt find(
-            String mark,
-            List<ObjectNode> tokenizer,
-            List<ObjectNode> model,
-            Vocabulary vocabulary) {
-        for (ObjectNode file : tokenizer) {
-            JsonNode token = file.get(mark + "_token");
-            if (token != null) {
-                JsonNode text = token.isObject() ? token.path("content") : token;
-                return text.isTextual() ? vocabulary.idOf(text.asText()) : OptionalInt.empty();
-            }
+            String mark, ObjectNode tokenizer, List<ObjectNode> model, Vocabulary vocabulary) {
+        JsonNode token = tokenizer.get(mark + "_token");
+        if (token != null) {
+            JsonNode text = token.isObject() ? token.path("content") : token;
+            return text.isTextual() ? vocabulary.idOf(text.asText()) : OptionalInt.empty();
         }
         for (ObjectNode file : model) {
             List<Integer> ids = ids(file.path(mark + "_token_id"));

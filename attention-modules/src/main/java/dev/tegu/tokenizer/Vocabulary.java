@@ -41,6 +41,12 @@ final class Vocabulary {
         return id == null ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
+    /** The id of a token, which gets the next free one if it is new. */
+    int add(String token) {
+        put(token, ids.getOrDefault(token, size));
+        return ids.get(token);
+    }
+
     /** One more than the largest id. */
     int size() {
         return size;

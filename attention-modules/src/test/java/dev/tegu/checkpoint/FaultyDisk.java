@@ -112,15 +112,15 @@ public final class FaultyDisk {
     }
 
     /** Bytes of this file, or names in this folder, have changed. */
-    void changed(Path path) {
+    synchronized void changed(Path path) {
         unsynced.add(path.toAbsolutePath());
     }
 
-    void forced(Path path) {
+    synchronized void forced(Path path) {
         unsynced.remove(path.toAbsolutePath());
     }
 
-    void removed(Path path) {
+    synchronized void removed(Path path) {
         unsynced.remove(path.toAbsolutePath());
     }
 

@@ -141,6 +141,22 @@ final class ChatTemplateTest {
         return show(template(source).conversation(CONVERSATION));
     }
 
+    /** The right sides are Python's, of Jinja 3.1 with trim_blocks and lstrip_blocks. */
+    @Test
+    void whiteSpaceAroundBlocksAndCommentsIsThatOfJinja() {
+        Map<String, String> expected =
+                Map.of(
+                        "A\n{# c #}\nB", "A\nB",
+                        "A\n{# c\n d #}\n{%- if true %}C{% endif %}", "A\nC",
+                        "A {% if true %} B {% endif %} C\n{# x -#}  \n D {#- y #} E",
+                                "A  B  C\nD E",
+                        "A\n  {# a #}{# b #}\n\t{%- if true -%}\n x {%endif %}\n  y", "A\nx   y",
+                        "[INST] {% if true %}x{% endif %}", "[INST] x");
+        expected.forEach(
+                (source, text) ->
+                        assertEquals(text, new JinjaTemplate(source).render(Map.of()), source));
+    }
+
     @Test
     void chatMl() {
         assertEquals(

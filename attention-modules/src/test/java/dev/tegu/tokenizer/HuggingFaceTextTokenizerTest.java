@@ -159,11 +159,17 @@ class HuggingFaceTextTokenizerTest {
         }
     }
 
-    /** Texts and ids in the layout of llama.cpp's vocabulary tests. */
-    @Test
-    void gpt2GivesTheExpectedIds() throws IOException {
-        String expected = "ggml-vocab-gpt-2.gguf";
-        Path folder = SharedFiles.path("tokenizers/gpt2");
+    /** Texts and ids in the layout of llama.cpp's vocabulary tests; one vocabulary each. */
+    @ParameterizedTest
+    @CsvSource({
+        "ggml-vocab-gpt-2.gguf, gpt2",
+        "ggml-vocab-llama-spm.gguf, llama-2",
+        "ggml-vocab-llama-bpe.gguf, llama-3",
+        "ggml-vocab-qwen2.gguf, qwen2"
+    })
+    void everyTokenizerThatIsHereGivesTheExpectedIds(String expected, String name)
+            throws IOException {
+        Path folder = SharedFiles.path("tokenizers/" + name);
         Path files = SharedFiles.path("tokenizers/expected");
         String separator = "\n__ggml_vocab_test__\n";
         List<String> texts =
@@ -179,6 +185,91 @@ class HuggingFaceTextTokenizerTest {
                 assertEquals(lines.get(i).strip(), ids, "text " + i + ": " + texts.get(i));
             }
         }
+    }
+
+    /** Texts, ids and decoded texts as transformers 4 had them, by the name of the model. */
+    @ParameterizedTest
+    @CsvSource({
+        "distilgpt2, gpt2",
+        "coreml-projects/Llama-2-7b-chat-coreml, llama-2",
+        "pcuenq/Llama-3.2-1B-Instruct-tokenizer, llama-3.2",
+        "pcuenq/gemma-tokenizer, gemma",
+        "tiiuae/falcon-7b, falcon",
+        "t5-base, t5-base"
+    })
+    void everyTokenizerThatIsHereGivesTheIdsOfTransformersTests(String model, String name)
+            throws IOException {
+        Path folder = SharedFiles.path("tokenizers/" + name);
+        JsonNode cases =
+                json(SharedFiles.path("tokenizers/expected/swift_tokenizer_tests.json")).get(model);
+        try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(folder)) {
+            assertTrue(cases.size() > 10);
+            for (JsonNode c : cases) {
+                String text = c.get("input").asText();
+                int[] expected = ids(c.get("encoded").get("input_ids"));
+                assertArrayEquals(expected, tokenizer.encode(text, true), text);
+                assertEquals(
+                        c.get("decoded_with_special").asText(),
+                        cleanedUp(tokenizer.decode(expected, false)));
+                assertEquals(
+                        c.get("decoded_without_special").asText(),
+                        cleanedUp(tokenizer.decode(expected, true)));
+            }
+        }
+    }
+
+    /**
+     * What transformers 4 did to every decoded text; transformers 5 does so for WordPiece alone.
+     */
+    private static String cleanedUp(String text) {
+        return text.replace(" .", ".")
+                .replace(" ?", "?")
+                .replace(" !", "!")
+                .replace(" ,", ",")
+                .replace(" ' ", "'")
+                .replaceAll(" (n't|'m|'s|'ve|'re)", "$1");
+    }
+
+    @Test
+    void gpt2sOlderFilesGiveTheIdsOfItsTokenizerJson() throws IOException {
+        Path folder = SharedFiles.path("tokenizers/gpt2");
+        for (String name : List.of("vocab.json", "merges.txt", "tokenizer_config.json")) {
+            Files.copy(folder.resolve(name), dir.resolve(name));
+        }
+        String text =
+                Files.readString(SharedFiles.path("tokenizers/expected/ggml-vocab-gpt-2.gguf.inp"));
+        try (HuggingFaceTextTokenizer expected = HuggingFaceTextTokenizer.load(folder);
+                HuggingFaceTextTokenizer made = HuggingFaceTextTokenizer.load(dir)) {
+            int[] ids = expected.encode(text + "<|endoftext|> a", true);
+            assertArrayEquals(ids, made.encode(text + "<|endoftext|> a", true));
+            assertEquals(expected.decode(ids, true), made.decode(ids, true));
+            assertEquals(OptionalInt.of(50_256), made.eosId());
+            assertEquals(50_257, made.vocabSize());
+        }
+    }
+
+    @Test
+    void olderFilesOfAnotherClassOrWithAFaultAreRefused() throws IOException {
+        Files.writeString(dir.resolve("vocab.json"), "{\"a\": 0, \"b\": 1, \"ab\": 2}");
+        Files.writeString(dir.resolve("merges.txt"), "#version: 0.2\na b\n");
+        Files.writeString(
+                dir.resolve("tokenizer_config.json"),
+                "{\"tokenizer_class\": \"RobertaTokenizer\"}");
+        assertTrue(refusal().contains("save_pretrained(folder)"), refusal());
+
+        Files.writeString(
+                dir.resolve("tokenizer_config.json"), "{\"tokenizer_class\": \"GPT2Tokenizer\"}");
+        try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(dir)) {
+            assertArrayEquals(new int[] {2, 1}, tokenizer.encode("abb", true));
+            assertEquals(OptionalInt.of(3), tokenizer.eosId());
+        }
+
+        Files.writeString(dir.resolve("merges.txt"), "a b c\n");
+        assertEquals(
+                dir.resolve("merges.txt")
+                        + ":1: expected two pieces with a space between them, found `a b c`; fetch"
+                        + " the file again",
+                refusal());
     }
 
     @ParameterizedTest

@@ -53,26 +53,43 @@ final class ExportCommand extends TeguCommand {
     @Override
     public void run() {
         try {
-            export(input.model, output.dir, format.format, Optional.ofNullable(format.dtype));
+            export(
+                    input.model,
+                    output.dir,
+                    format.format,
+                    Optional.ofNullable(format.dtype),
+                    written -> {});
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
         out().println(output.dir);
     }
 
-    /** Exports as an experiment asks. */
-    static void export(Path student, Path output, ExportSettings settings) throws IOException {
-        export(student, output, settings.format(), Optional.of(settings.dtype()));
+    /**
+     * Exports as an experiment asks.
+     *
+     * @param measurement what is done with the export before it appears, for the format hf
+     */
+    static void export(
+            Path student,
+            Path output,
+            ExportSettings settings,
+            StudentExport.Measurement measurement)
+            throws IOException {
+        export(student, output, settings.format(), Optional.of(settings.dtype()), measurement);
     }
 
     private static void export(
             Path student,
             Path output,
             ExportSettings.Format format,
-            Optional<ExportSettings.WeightType> dtype)
+            Optional<ExportSettings.WeightType> dtype,
+            StudentExport.Measurement measurement)
             throws IOException {
         switch (format) {
-            case HF -> StudentExport.huggingFace(student, dtype.map(ExportCommand::type), output);
+            case HF ->
+                    StudentExport.huggingFace(
+                            student, dtype.map(ExportCommand::type), output, measurement);
             case BASE -> StudentExport.base(student, dtype.map(ExportCommand::type), output);
             case PEFT -> StudentExport.peft(student, output);
         }

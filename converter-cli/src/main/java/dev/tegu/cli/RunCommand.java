@@ -65,25 +65,28 @@ final class RunCommand extends TeguCommand {
         boolean wasThere = RunDirectory.isWritten(run.student());
         new Training(experiment, console(), stop()).run(run);
         Path given = run.student();
+        Measured measured = new Measured(evaluation, run.eval(), wasThere);
         if (settings.export().isPresent()) {
             ExportSettings export = settings.export().get();
-            wasThere = RunDirectory.isWritten(run.export());
-            if (wasThere) {
+            boolean isWhole = export.format() == ExportSettings.Format.HF;
+            given = isWhole ? run.export() : given;
+            if (!isWhole) {
+                measured.measure(given);
+            }
+            if (RunDirectory.isWritten(run.export())) {
                 console().say(run.export() + ": written by an earlier run");
             } else {
-                ExportCommand.export(run.student(), run.export(), export);
-            }
-            if (export.format() == ExportSettings.Format.HF) {
-                given = run.export();
+                // Its README.md has the figures, so it is measured before it appears.
+                ExportCommand.export(run.student(), run.export(), export, measured::measure);
             }
         }
+        measured.measure(given);
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("output", given.toString());
-        if (evaluation.isPresent()) {
-            Evaluation.Results results = measure(evaluation.get(), given, run.eval(), wasThere);
-            json.setAll(results.models());
+        if (measured.results.isPresent()) {
+            json.setAll(measured.results.get().models());
             if (!output.json) {
-                out().print(results.table());
+                out().print(measured.results.get().table());
             }
         }
         if (output.json) {
@@ -94,15 +97,34 @@ final class RunCommand extends TeguCommand {
         console().say("Next: scripts/tegu generate " + given + " --prompt TEXT");
     }
 
-    /** What is given away is what is measured, read from the disk again. */
-    private Evaluation.Results measure(
-            Evaluation evaluation, Path model, Path dir, boolean wasThere) throws IOException {
-        Optional<Evaluation.Results> earlier =
-                wasThere ? evaluation.earlier(dir) : Optional.empty();
-        if (earlier.isPresent()) {
-            console().say(dir + ": written by an earlier run");
-            return earlier.get();
+    /** What is given away is what is measured, once, read from the disk again. */
+    private final class Measured {
+        private final Optional<Evaluation> evaluation;
+        private final Path dir;
+        private final boolean mayBeThere;
+        private Optional<Evaluation.Results> results = Optional.empty();
+
+        /**
+         * @param mayBeThere whether results of an earlier start are those of this student
+         */
+        Measured(Optional<Evaluation> evaluation, Path dir, boolean mayBeThere) {
+            this.evaluation = evaluation;
+            this.dir = dir;
+            this.mayBeThere = mayBeThere;
         }
-        return evaluation.run(model, dir);
+
+        void measure(Path model) throws IOException {
+            if (evaluation.isEmpty() || results.isPresent()) {
+                return;
+            }
+            if (mayBeThere) {
+                results = evaluation.get().earlier(dir);
+            }
+            if (results.isPresent()) {
+                console().say(dir + ": written by an earlier run");
+            } else {
+                results = Optional.of(evaluation.get().run(model, dir));
+            }
+        }
     }
 }

@@ -54,6 +54,8 @@ final class KilledRunTest {
                         lora_finetune: {tokens: 960, batch_size: 1, r: 2, lora_dropout: 0.1,
                           log_every: 2, save_every: 1, save_total_limit: 3}
                         export: {format: hf, dtype: float32}
+                        controls: [untrained]
+                        eval: {tasks: [perplexity], limit: 2, perplexity: {context: 64, max_tokens: 128}}
                         """
                                 .replace("DIR", dir.toString())
                                 .replace("NAME", name))

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tegu.checkpoint.DType;
+import dev.tegu.checkpoint.Manifest;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
 import dev.tegu.checkpoint.TensorSource;
@@ -207,12 +208,39 @@ final class RunCommandTest {
         assertTrue(card.contains("\nlora_finetune:\n"), card);
         assertTrue(card.contains("It needs its adapters"), card);
         assertTrue(card.contains("--format base --dtype bfloat16\n"), card);
-        String early = Files.readString(output.resolve("export/README.md"));
-        assertFalse(early.contains("token_perplexity"), early);
-        assertTrue(early.contains("Its adapters are part of the weights."), early);
+        String own = Files.readString(output.resolve("export/README.md"));
+        assertTrue(own.contains("Its adapters are part of the weights."), own);
         assertTrue(Files.exists(output.resolve("export/modeling_tegu.py")));
         assertEquals(0, Invocation.of("verify", base.toString()).exitCode());
         assertEquals(0, Invocation.of("inspect", base.toString()).exitCode());
+    }
+
+    @Test
+    void theRunsOwnExportHasItsFiguresAndIsThatOfTheCommand() throws IOException {
+        String card = Files.readString(output.resolve("export/README.md"));
+        String row = "\\| recall \\| acc \\|( \\d\\.\\d{4} ± \\d\\.\\d{4} \\|){4}";
+        assertTrue(
+                card.contains(
+                        "| task | metric | teacher | this model | untrained | window-sinks@state |"),
+                card);
+        assertTrue(card.lines().anyMatch(line -> line.matches(row)), card);
+        assertTrue(card.contains("scripts/tegu run EXPERIMENT\n"), card);
+        Map<String, String> facts = Manifest.read(output.resolve("student")).properties();
+        assertTrue(
+                card.contains("| the teacher's files | " + facts.get("base_model_sha256") + " |"),
+                card);
+        assertFalse(card.contains(shared.toString()), card);
+
+        Path again = dir.resolve("again");
+        Invocation export =
+                Invocation.of(
+                        "export",
+                        output.resolve("student").toString(),
+                        "--dtype=float32",
+                        "--output=" + again);
+
+        assertEquals(0, export.exitCode(), export.err());
+        assertEquals(Manifest.read(output.resolve("export")), Manifest.read(again));
     }
 
     @Test

@@ -1,5 +1,7 @@
 package dev.tegu.cli;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -17,7 +19,7 @@ final class RunFiles {
 
     /**
      * Bytes of every file by its name, but for the settings and the report, which hold the output's
-     * name, and TensorBoard's files, which hold times.
+     * name, and TensorBoard's files, which hold times; those of an evaluation are left out.
      */
     static Map<String, String> of(Path output) throws IOException {
         Map<String, String> all = new TreeMap<>();
@@ -33,12 +35,21 @@ final class RunFiles {
                     all.put(
                             name,
                             isText
-                                    ? Files.readString(file)
+                                    ? withoutTimes(name, Files.readString(file))
                                     : HexFormat.of().formatHex(Files.readAllBytes(file)));
                 }
             }
         }
         return all;
+    }
+
+    private static String withoutTimes(String name, String text) throws IOException {
+        if (!name.startsWith("eval/") || !name.endsWith(".json")) {
+            return text;
+        }
+        ObjectNode json = (ObjectNode) new JsonMapper().readTree(text);
+        json.remove("timings");
+        return json.toPrettyString();
     }
 
     /**

@@ -22,8 +22,9 @@ import java.util.stream.IntStream;
  * The text of an export's README.md: what the model is, how to load it, its settings, what was
  * measured, and of which files it was made.
  *
- * <p>Settings and figures are those of the run that the student stands in, where it stands in one.
- * No dates and no folders: the same student gives the same text.
+ * <p>Settings and figures are those of the run that the student stands in, where it stands in one:
+ * teacher, student and controls side by side. No dates and no folders: the same student gives the
+ * same text.
  */
 final class ModelCard {
     static final String FILE_NAME = "README.md";
@@ -154,40 +155,63 @@ final class ModelCard {
         block("yaml", ConfigNode.of(shown, RUN_SETTINGS).toYaml());
     }
 
-    /** Figures beside the teacher's, from the run's folder {@code eval}. */
+    /** Figures beside those of the teacher and the controls, from the run's folder {@code eval}. */
     private void figures(Path student) throws IOException {
         Path folder = student.toAbsolutePath().resolveSibling("eval");
         Path ours = folder.resolve("student.json");
         if (!Files.isRegularFile(ours)) {
             return;
         }
-        ObjectNode mine = StrictJson.read(ours);
-        ObjectNode teacher = StrictJson.object();
-        if (Files.isRegularFile(folder.resolve("teacher.json"))) {
-            teacher = StrictJson.read(folder.resolve("teacher.json"));
+        Map<String, JsonNode> models = new LinkedHashMap<>();
+        addIfThere(models, "teacher", folder.resolve("teacher.json"));
+        models.put("this model", StrictJson.read(ours).path("results"));
+        for (String control : controls(student)) {
+            addIfThere(models, control, folder.resolve(control + ".json"));
         }
         line("## Figures");
         line("");
         line("With their standard errors, as the run measured them.");
         line("");
-        line("| task | metric | teacher | this model |");
-        line("| --- | --- | --- | --- |");
-        for (Map.Entry<String, JsonNode> task : mine.path("results").properties()) {
-            JsonNode theirs = teacher.path("results").path(task.getKey());
+        line("| task | metric | %s |", String.join(" | ", models.keySet()));
+        line("| --- | --- |%s", " --- |".repeat(models.size()));
+        for (Map.Entry<String, JsonNode> task : models.get("this model").properties()) {
             for (Map.Entry<String, JsonNode> metric : task.getValue().properties()) {
                 String key = metric.getKey();
                 if (key.contains("_stderr") || !key.contains(",")) {
                     continue;
                 }
-                line(
-                        "| %s | %s | %s | %s |",
-                        task.getKey(),
-                        key.substring(0, key.indexOf(',')),
-                        figure(theirs, key),
-                        figure(task.getValue(), key));
+                StringBuilder row = new StringBuilder();
+                models.values().forEach(m -> row.append(cell(m.path(task.getKey()), key)));
+                line("| %s | %s |%s", task.getKey(), key.substring(0, key.indexOf(',')), row);
             }
         }
         line("");
+    }
+
+    private static void addIfThere(Map<String, JsonNode> models, String name, Path file)
+            throws IOException {
+        if (Files.isRegularFile(file)) {
+            models.put(name, StrictJson.read(file).path("results"));
+        }
+    }
+
+    private static List<String> controls(Path student) throws IOException {
+        Path file = student.toAbsolutePath().resolveSibling(RUN_SETTINGS);
+        List<String> names = new ArrayList<>();
+        if (Files.isRegularFile(file)) {
+            ConfigNode.parse(Files.readString(file), RUN_SETTINGS)
+                    .get("controls")
+                    .filter(node -> node.toPlain() instanceof List<?>)
+                    .ifPresent(
+                            node ->
+                                    ((List<?>) node.toPlain())
+                                            .forEach(name -> names.add(String.valueOf(name))));
+        }
+        return names;
+    }
+
+    private static String cell(JsonNode numbers, String key) {
+        return " " + figure(numbers, key) + " |";
     }
 
     private static String figure(JsonNode numbers, String key) {
@@ -208,19 +232,43 @@ final class ModelCard {
     private void origin(Path student, String command) throws IOException {
         line("## Made by");
         line("");
-        block("", command + "\n");
+        boolean isOfARun =
+                Files.isRegularFile(student.toAbsolutePath().resolveSibling(RUN_SETTINGS));
+        block("", (isOfARun ? "scripts/tegu run EXPERIMENT\n" : "") + command + "\n");
         if (!Files.exists(student.resolve(Manifest.FILE_NAME))) {
             return;
         }
+        Manifest manifest = Manifest.read(student);
         List<String> rows = new ArrayList<>();
-        for (Manifest.FileEntry file : Manifest.read(student).files()) {
+        for (Manifest.FileEntry file : manifest.files()) {
             rows.add("| " + file.name() + " | " + file.size() + " | " + file.sha256() + " |");
         }
+        madeFrom(manifest.properties());
         line("of a student with these files; `manifest.json` has the digests of this folder's:");
         line("");
         line("| file | bytes | SHA-256 |");
         line("| --- | --- | --- |");
         rows.forEach(row -> line("%s", row));
+    }
+
+    /** Digests of the teacher and the texts, as far as the student knows them. */
+    private void madeFrom(Map<String, String> facts) {
+        Map<String, String> names = new LinkedHashMap<>();
+        names.put("base_model_sha256", "the teacher's files");
+        names.put("data.train_sha256", "the tokens trained on");
+        names.put("data.validation_sha256", "the tokens held out");
+        if (names.keySet().stream().noneMatch(facts::containsKey)) {
+            return;
+        }
+        line("| made from | SHA-256 |");
+        line("| --- | --- |");
+        names.forEach(
+                (key, what) -> {
+                    if (facts.containsKey(key)) {
+                        line("| %s | %s |", what, facts.get(key));
+                    }
+                });
+        line("");
     }
 
     private void block(String language, String body) {

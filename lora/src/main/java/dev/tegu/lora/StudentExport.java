@@ -17,6 +17,8 @@ import java.util.Optional;
 
 /** Writes a trained student in the forms that others read; the model is never loaded. */
 public final class StudentExport {
+    private static final String CONFIG = "config.json";
+
     private StudentExport() {}
 
     /**
@@ -33,9 +35,32 @@ public final class StudentExport {
      */
     public static void huggingFace(Path student, Optional<DType> dtype, Path output)
             throws IOException {
+        huggingFace(student, dtype, output, export -> {});
+    }
+
+    /** What is done with an export whose weights are written, before its README.md is. */
+    @FunctionalInterface
+    public interface Measurement {
+        /**
+         * @param export folder that can be loaded; it has another name than the output, and no
+         *     manifest yet
+         */
+        void measure(Path export) throws IOException;
+    }
+
+    /**
+     * As {@link #huggingFace(Path, Optional, Path)}, measured on the way, so that README.md has the
+     * figures. If that fails there is no export.
+     *
+     * @param measurement leaves its figures in the folder {@code eval} beside the student
+     */
+    public static void huggingFace(
+            Path student, Optional<DType> dtype, Path output, Measurement measurement)
+            throws IOException {
         try (HuggingFaceDirectory files = HuggingFaceDirectory.open(student)) {
             ModelWriter writer = ModelWriter.copyOf(files);
             dtype.ifPresent(writer::cast);
+            writer.extra(directory -> measurement.measure(directory.path(CONFIG).getParent()));
             if (!PeftDirectory.isIn(student)) {
                 describe(writer, student, "", "hf", dtype);
                 writer.write(output);
@@ -84,8 +109,17 @@ public final class StudentExport {
             command += " --dtype " + ModelCard.dtype(writer.config());
         }
         TransformersFiles.addTo(writer);
-        String card = ModelCard.of(student, writer.config(), writer.model(), adapters, command);
-        writer.extra(directory -> Files.writeString(directory.path(ModelCard.FILE_NAME), card));
+        String exporting = command;
+        writer.extra(
+                directory ->
+                        Files.writeString(
+                                directory.path(ModelCard.FILE_NAME),
+                                ModelCard.of(
+                                        student,
+                                        writer.config(),
+                                        writer.model(),
+                                        adapters,
+                                        exporting)));
     }
 
     private static void requireAdapters(Path student) {
@@ -116,7 +150,7 @@ public final class StudentExport {
      *     something at {@code output}; nothing is written then
      */
     public static void peft(Path student, Path output) throws IOException {
-        Path config = student.resolve("config.json");
+        Path config = student.resolve(CONFIG);
         ModelConfig model =
                 ModelConfig.parse(HuggingFaceDirectory.readConfig(student), config.toString());
         requireAdapters(student);

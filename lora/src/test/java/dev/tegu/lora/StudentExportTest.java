@@ -306,6 +306,50 @@ class StudentExportTest {
     }
 
     @Test
+    void anExportIsMeasuredBeforeItAppearsAndItsCardHasThoseFigures() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        Path output = dir.resolve("export");
+        float[] expected = Students.logits(student);
+
+        StudentExport.huggingFace(
+                student,
+                Optional.empty(),
+                output,
+                export -> {
+                    assertFalse(Files.exists(output));
+                    assertArrayEquals(expected, Students.logits(export));
+                    Files.createDirectory(dir.resolve("eval"));
+                    Files.writeString(
+                            dir.resolve("eval/student.json"),
+                            "{\"results\": {\"recall\": {\"acc,none\": 0.5}}}");
+                });
+
+        String card = Files.readString(output.resolve("README.md"));
+        assertTrue(card.contains("| task | metric | this model |\n"), card);
+        assertTrue(card.contains("| recall | acc | 0.5000 |\n"), card);
+        Manifest.verify(output);
+    }
+
+    @Test
+    void aMeasurementThatFailsLeavesNoExport() throws IOException {
+        Path student = Students.untrained(dir, false, DType.F32);
+        List<String> before = entries();
+
+        assertThrows(
+                IOException.class,
+                () ->
+                        StudentExport.huggingFace(
+                                student,
+                                Optional.empty(),
+                                dir.resolve("export"),
+                                export -> {
+                                    throw new IOException("no");
+                                }));
+
+        assertEquals(before, entries());
+    }
+
+    @Test
     void theCardHasSettingsFiguresAndDigests() throws IOException {
         Path student = Students.untrained(dir, false, DType.F32);
         Files.writeString(
@@ -315,6 +359,7 @@ class StudentExportTest {
                 seed: 7  # a.yaml:3:7
                 output: /home/somebody/a
                 attention_transfer: {tokens: 1000}
+                controls: [untrained, absent]
                 """);
         Files.createDirectory(dir.resolve("eval"));
         Files.writeString(
@@ -328,13 +373,23 @@ class StudentExportTest {
                 """
                 {"results": {"recall": {"acc,none": 1.0, "acc_stderr,none": 0.0}}}
                 """);
+        Files.writeString(
+                dir.resolve("eval/untrained.json"),
+                """
+                {"results": {"recall": {"acc,none": 0.25, "acc_stderr,none": 0.125}}}
+                """);
 
         StudentExport.huggingFace(student, Optional.of(DType.BF16), dir.resolve("export"));
 
         String card = Files.readString(dir.resolve("export/README.md"));
         assertTrue(card.startsWith("---\nlibrary_name: transformers\n"), card);
-        assertTrue(card.contains("| recall | acc | 1.0000 ± 0.0000 | 0.5000 ± 0.0714 |"), card);
-        assertTrue(card.contains("| recall | n |  | Infinity |"), card);
+        assertTrue(card.contains("| task | metric | teacher | this model | untrained |\n"), card);
+        assertTrue(
+                card.contains(
+                        "| recall | acc | 1.0000 ± 0.0000 | 0.5000 ± 0.0714 | 0.2500 ± 0.1250 |"),
+                card);
+        assertTrue(card.contains("scripts/tegu run EXPERIMENT\nscripts/tegu export STUDENT"), card);
+        assertTrue(card.contains("| recall | n |  | Infinity |  |"), card);
         assertTrue(card.contains("\nseed: 7\n"), card);
         assertTrue(card.contains("tokens: 1000"), card);
         assertTrue(card.contains("\nlinear_scope: all\n"), card);
