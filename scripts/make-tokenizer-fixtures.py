@@ -313,6 +313,8 @@ def added():
         "a new one": {"added_tokens_decoder": {str(first + 5): token("[NEW]", rstrip=True)}},
         "other switches": {"added_tokens_decoder": {
             str(first): token("[LEFT]", special=True), str(first + 5): token("[NEW]")}},
+        "a list of marks": {"additional_special_tokens": ["[NEW]", "[LEFT]"]},
+        "a list of marks by its new name": {"extra_special_tokens": ["[NEW]"]},
         "a mark that is a piece": {"eos_token": "the", "bos_token": "[NEW]"},
     })
 

@@ -3,6 +3,7 @@ package dev.tegu.tokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.tegu.checkpoint.CheckpointException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +38,11 @@ final class AddedTokens {
     private AddedTokens(ArrayNode tokens, Vocabulary vocabulary) {
         this.tokens = tokens;
         this.vocabulary = vocabulary;
-        tokens.forEach(t -> byText.put(t.path("content").asText(), (ObjectNode) t));
+        for (JsonNode token : tokens) {
+            if (token instanceof ObjectNode object) {
+                byText.put(token.path("content").asText(), object);
+            }
+        }
     }
 
     /**
@@ -45,6 +50,7 @@ final class AddedTokens {
      * @param config {@code tokenizer_config.json}
      * @param vocabulary of {@code json}; gets the tokens that are new
      * @return whether anything was changed
+     * @throws CheckpointException if an id is no number
      */
     static boolean merge(ObjectNode json, ObjectNode config, Vocabulary vocabulary) {
         ArrayNode tokens =
@@ -54,7 +60,7 @@ final class AddedTokens {
         AddedTokens added = new AddedTokens(tokens, vocabulary);
         Map<Long, JsonNode> byId = new TreeMap<>();
         for (Map.Entry<String, JsonNode> entry : config.path("added_tokens_decoder").properties()) {
-            byId.put(Long.parseLong(entry.getKey()), entry.getValue());
+            byId.put(id(entry.getKey()), entry.getValue());
         }
         byId.values().forEach(added::take);
         for (String mark : MARKS) {
@@ -64,6 +70,18 @@ final class AddedTokens {
             config.path(list).forEach(added::takeMark);
         }
         return added.isChanged;
+    }
+
+    private static long id(String key) {
+        try {
+            return Long.parseLong(key);
+        } catch (NumberFormatException e) {
+            throw new CheckpointException(
+                    "tokenizer_config.json: `added_tokens_decoder` has the key `"
+                            + key
+                            + "`, expected an id; fetch the file again",
+                    e);
+        }
     }
 
     private void takeMark(JsonNode mark) {

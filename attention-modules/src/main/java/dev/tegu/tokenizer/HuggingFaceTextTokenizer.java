@@ -73,7 +73,8 @@ public final class HuggingFaceTextTokenizer implements TextTokenizer, AutoClosea
     }
 
     private static HuggingFaceTokenizer open(Path dir, TokenizerFiles files) throws IOException {
-        Path file = dir.resolve(TokenizerFiles.TOKENIZER);
+        Path named = dir.resolve(TokenizerFiles.TOKENIZER);
+        Path file = Files.exists(named) ? named : dir.resolve(VocabularyFiles.VOCABULARY);
         // Without it DJL reports its first use to its makers over the network.
         if (System.getProperty("OPT_OUT_TRACKING") == null) {
             System.setProperty("OPT_OUT_TRACKING", "true");

@@ -90,7 +90,7 @@ record TokenizerFiles(ObjectNode json, boolean isChanged, Vocabulary vocabulary,
     private static CheckpointException missing(Path dir) {
         boolean canConvert =
                 Files.exists(dir.resolve("tokenizer.model"))
-                        || Files.exists(dir.resolve("vocab.json"));
+                        || Files.exists(dir.resolve(VocabularyFiles.VOCABULARY));
         String next =
                 canConvert
                         ? "make one from the older files with transformers:"

@@ -21,6 +21,8 @@ import java.util.Optional;
  * does. Two are known, GPT-2's and Qwen2's: a resource each, {@code NAME.json}.
  */
 final class VocabularyFiles {
+    static final String VOCABULARY = "vocab.json";
+
     private static final String END_OF_TEXT = "<|endoftext|>";
 
     /**
@@ -57,7 +59,7 @@ final class VocabularyFiles {
      * @throws CheckpointException if a line of {@code merges.txt} is not a pair
      */
     static Optional<ObjectNode> read(Path dir, ObjectNode config) throws IOException {
-        Path vocabulary = dir.resolve("vocab.json");
+        Path vocabulary = dir.resolve(VOCABULARY);
         Path merges = dir.resolve("merges.txt");
         if (!Files.isRegularFile(vocabulary) || !Files.isRegularFile(merges)) {
             return Optional.empty();

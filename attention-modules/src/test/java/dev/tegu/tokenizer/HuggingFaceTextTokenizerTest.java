@@ -264,6 +264,12 @@ class HuggingFaceTextTokenizerTest {
             assertEquals(OptionalInt.of(3), tokenizer.eosId());
         }
 
+        Files.writeString(dir.resolve("vocab.json"), "{\"a\": 0, \"b\": 1, \"ab\": \"x\"}");
+        assertTrue(refusal().contains("vocab.json: the tokenizers library cannot"), refusal());
+        Files.writeString(
+                dir.resolve("tokenizer_config.json"),
+                "{\"tokenizer_class\": \"GPT2Tokenizer\", \"added_tokens_decoder\": {\"x\": {}}}");
+        assertTrue(refusal().contains("`added_tokens_decoder` has the key `x`"), refusal());
         Files.writeString(dir.resolve("merges.txt"), "a b c\n");
         assertEquals(
                 dir.resolve("merges.txt")

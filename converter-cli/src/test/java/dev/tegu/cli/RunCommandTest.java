@@ -11,6 +11,7 @@ import dev.tegu.checkpoint.DType;
 import dev.tegu.checkpoint.Manifest;
 import dev.tegu.checkpoint.SafetensorsFile;
 import dev.tegu.checkpoint.SafetensorsWriter;
+import dev.tegu.checkpoint.StagedDirectory;
 import dev.tegu.checkpoint.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -294,6 +295,19 @@ final class RunCommandTest {
         assertEquals(
                 new JsonMapper().readTree(output.resolve("eval/teacher.json").toFile()),
                 new JsonMapper().readTree(json.out()).path("teacher"));
+    }
+
+    @Test
+    void anExportThatWasLostIsMadeAgainFromWhatWasMeasured() throws IOException {
+        Manifest before = Manifest.read(output.resolve("export"));
+        FileTime measured = Files.getLastModifiedTime(output.resolve("eval/student.json"));
+        StagedDirectory.remove(output.resolve("export"));
+
+        Invocation again = Invocation.of("run", config, "--resume");
+
+        assertEquals(0, again.exitCode(), again.err());
+        assertEquals(before, Manifest.read(output.resolve("export")));
+        assertEquals(measured, Files.getLastModifiedTime(output.resolve("eval/student.json")));
     }
 
     @Test
