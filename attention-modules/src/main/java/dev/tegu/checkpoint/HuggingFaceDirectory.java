@@ -63,7 +63,11 @@ public final class HuggingFaceDirectory implements AutoCloseable {
         ObjectNode config = readConfig(dir);
         List<WeightFile> files = new ArrayList<>();
         try {
-            return new HuggingFaceDirectory(dir, config, files, WeightFiles.open(dir, files));
+            return new HuggingFaceDirectory(
+                    dir,
+                    config,
+                    files,
+                    UnprefixedNames.completed(config, WeightFiles.open(dir, files)));
         } catch (IOException | RuntimeException e) {
             closeAll(files);
             throw e;

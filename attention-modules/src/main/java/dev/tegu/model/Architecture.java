@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -251,6 +252,42 @@ public record Architecture(
     /** Prefix of one layer's attention tensors, for example {@code model.layers.7.self_attn.}. */
     public String attentionPrefix(int index) {
         return layerPrefix(index) + attention;
+    }
+
+    /** What of a decoder of this family differs from Llama's, a few words each. */
+    public List<String> specialties() {
+        List<String> words = new ArrayList<>();
+        boolean hasOutputNorms = norms.containsKey("mlp_output_norm");
+        String outputNorms =
+                norms.containsKey("input_layernorm") ? "norms on both sides" : "norms behind only";
+        boolean isFused = linears.values().stream().anyMatch(l -> l.part().isPresent());
+        boolean isTransposed = linears.values().stream().anyMatch(Linear::transposed);
+        boolean isBiased =
+                linears.values().stream().anyMatch(linear -> linear.bias().equals("always"));
+        add(words, embedPositions.isPresent(), "learned positions");
+        add(words, embedScale != EmbedScale.NONE, "scaled embeddings");
+        add(words, normType == NormType.LAYER, "layer norms");
+        add(words, normType == NormType.RMS_PLUS_ONE, "norms of 1 + w");
+        add(words, hasOutputNorms, outputNorms);
+        add(words, qkNorm == QkNorm.HEAD, "head norms of q and k");
+        add(words, qkNorm == QkNorm.WHOLE, "norms of all of q and k");
+        add(words, !parallelResidual.equals("never"), "parallel residual");
+        add(words, keys.containsKey("rotary_factor"), "partial rotation");
+        add(words, mlp == Mlp.PLAIN, "plain MLP");
+        add(words, mlp == Mlp.EXPERTS, "experts");
+        add(words, isBiased, "biases");
+        add(words, !lmHeadBias.equals("never"), "bias of the head");
+        add(words, isFused, "fused projections");
+        add(words, isTransposed, "transposed weights");
+        add(words, slidingWindow.isPresent(), "sliding window");
+        add(words, attentionSoftcap.isPresent(), "soft caps");
+        return words;
+    }
+
+    private static void add(List<String> words, boolean holds, String word) {
+        if (holds) {
+            words.add(word);
+        }
     }
 
     /** Whether a tensor is one that old files have and nothing reads. */

@@ -296,6 +296,36 @@ class FamilyStudentsTest {
         }
     }
 
+    @Test
+    void namesOfTheFirstUploadsAreCompleted() throws IOException {
+        Path path = Families.path("gpt2-n_inner", dir);
+        Path weights = path.resolve("model.safetensors");
+        Path renamed = dir.resolve("renamed.safetensors");
+        float[] expected = TinyModels.logits(path);
+        try (SafetensorsFile file = SafetensorsFile.open(weights)) {
+            Map<String, TensorSource> all = new TreeMap<>();
+            file.tensors()
+                    .keySet()
+                    .forEach(
+                            t ->
+                                    all.put(
+                                            t.replace("transformer.", ""),
+                                            TensorSource.of(file, t)));
+            SafetensorsWriter.replace(renamed, all);
+        }
+        Files.move(renamed, weights, StandardCopyOption.REPLACE_EXISTING);
+        Path student = dir.resolve("student");
+
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(path)) {
+            ModelWriter.student(files, TinyStudents.spec("lizard"), 3).write(student);
+        }
+
+        assertArrayEquals(expected, TinyModels.logits(path));
+        try (SafetensorsFile written = SafetensorsFile.open(student.resolve("model.safetensors"))) {
+            written.tensors().keySet().forEach(t -> assertTrue(t.startsWith("transformer."), t));
+        }
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

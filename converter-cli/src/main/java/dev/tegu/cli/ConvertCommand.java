@@ -94,7 +94,9 @@ final class ConvertCommand extends TeguCommand {
         }
         AttentionSpec spec = Methods.resolve(ConfigNode.of(input.method, "--method"), switches);
         try (HuggingFaceDirectory teacher = HuggingFaceDirectory.open(input.teacher)) {
-            write(ModelWriter.student(teacher, spec, input.seed).property("method", input.method));
+            ModelWriter student = ModelWriter.student(teacher, spec, input.seed);
+            student.model().notes().forEach(note -> console().say("note: " + note));
+            write(student.property("method", input.method));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -130,10 +130,11 @@ final class ListCommand extends TeguCommand {
 
     private static Map<String, String> architectures() {
         Map<String, String> architectures = new LinkedHashMap<>();
-        Architecture.NAMES.forEach(
-                name ->
-                        architectures.put(
-                                name, "config.json with \"model_type\": \"" + name + "\""));
+        for (String name : Architecture.NAMES) {
+            List<String> special = Architecture.find(name).orElseThrow().specialties();
+            architectures.put(
+                    name, special.isEmpty() ? "the plain decoder" : String.join(", ", special));
+        }
         return architectures;
     }
 

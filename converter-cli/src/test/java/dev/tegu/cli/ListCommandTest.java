@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tegu.attention.AttentionPresets;
 import dev.tegu.cli.picture.MethodPictures;
 import dev.tegu.eval.EvalTasks;
+import dev.tegu.model.Architecture;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,6 +46,18 @@ final class ListCommandTest {
             assertTrue(text.contains("# Deviations: "), name);
             assertTrue(text.contains("arXiv ") || text.contains("# No paper."), name);
         }
+    }
+
+    @Test
+    void everyFamilyIsToldApartAndHasItsRowInTheDocs() throws IOException {
+        List<String> lines = Invocation.of("list", "architectures").out().lines().toList();
+        String docs = Files.readString(Path.of("..", "docs", "architectures.md"));
+
+        assertEquals(Architecture.NAMES, lines.stream().map(l -> l.split(" ")[0]).toList());
+        assertEquals(
+                lines.size(), lines.stream().map(l -> l.replaceFirst("\\w+ +", "")).distinct().count());
+        Architecture.NAMES.forEach(
+                name -> assertTrue(docs.contains("| `" + name + "` |"), name));
     }
 
     @Test

@@ -2,9 +2,12 @@ package dev.tegu.distill;
 
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.config.Nearest;
+import dev.tegu.model.Architecture;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /** What a trained parameter is for, by its name in the checkpoint. */
 public enum ParameterKind {
@@ -25,11 +28,19 @@ public enum ParameterKind {
     /** Weights of the pretrained model. */
     WEIGHT;
 
+    /** What families call the module in which a layer's new parameters stand. */
+    private static final Set<String> ATTENTIONS =
+            Architecture.NAMES.stream()
+                    .map(name -> Architecture.find(name).orElseThrow().attention())
+                    .map(prefix -> prefix.substring(0, prefix.length() - 1))
+                    .collect(Collectors.toUnmodifiableSet());
+
     /**
      * @param parameter name in the checkpoint, for example {@code
      *     model.layers.3.self_attn.feature_map_q.weight}
      */
     public static ParameterKind of(String parameter) {
+        String before = "";
         for (String part : parameter.split("\\.")) {
             if (part.startsWith("lora_")) {
                 return LORA;
@@ -37,11 +48,14 @@ public enum ParameterKind {
             if (part.startsWith("feature_map_")) {
                 return FEATURE_MAP;
             }
+            // the router of a layer's experts is called gate, too, and stands in its MLP
+            boolean isNew = before.isEmpty() || ATTENTIONS.contains(before);
             for (ParameterKind kind : List.of(GATE, WINDOW_FACTOR, SINKS, ALPHA, OUTPUT_NORM)) {
-                if (part.equals(kind.word())) {
+                if (isNew && part.equals(kind.word())) {
                     return kind;
                 }
             }
+            before = part;
         }
         return WEIGHT;
     }

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ai.djl.ndarray.NDArray;
 import dev.tegu.attention.FusedAttention;
 import dev.tegu.distill.metrics.TrainingListener;
-import dev.tegu.lora.LoraAdapters;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.Families;
 import java.io.IOException;
@@ -16,6 +15,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,13 +23,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Both stages on students of every family. */
 class FamilyTrainingTest {
-    private static final String ALL =
-            "{tokens: 1, r: 2, trains: [weight, lora, feature_map, gate]}";
+    private static final String ALL = "{tokens: 1, trains: [weight, feature_map, gate]}";
+
+    /** Families whose layers another one's are, but for sizes. */
+    private static final Set<String> ALIKE =
+            Set.of("gpt2-n_inner", "mistral-head_dim", "qwen2", "phi3-longrope", "llama");
 
     @TempDir Path dir;
 
     static Stream<String> names() {
-        return Families.all();
+        return Families.all().filter(name -> !ALIKE.contains(name));
     }
 
     private static DecoderModel student(String name) throws IOException {
@@ -45,31 +48,20 @@ class FamilyTrainingTest {
             LoraFinetuneSettings settings = Stage2.settings(ALL);
             LoraFinetuneSettings anew =
                     Stage2.settings(ALL.replace("}", ", gradient_checkpointing: true}"));
-            Optional<LoraAdapters> adapters = Stage2.adapters(model, settings);
-            NextToken recorded = NextToken.finetune(settings, model, adapters);
-            NextToken split = NextToken.finetune(settings, model, adapters);
+            NextToken recorded = NextToken.finetune(settings, model, Optional.empty());
+            NextToken split = NextToken.finetune(settings, model, Optional.empty());
             split.split(outside);
 
             Map<String, float[]> expected = Stage2.gradients(recorded, StepContext.first());
 
-            assertEquals(
-                    TrainedParameters.everything(model).size()
-                            + adapters.orElseThrow().parameters().size()
-                            - Tiny.parameters(model).keySet().stream()
-                                    .filter(FamilyTrainingTest::isLeftOut)
-                                    .count(),
-                    expected.size());
             assertNear(expected, Stage2.gradients(split, StepContext.first()));
             assertNear(
                     expected,
                     Stage2.gradients(
-                            NextToken.finetune(anew, model, adapters), StepContext.first()));
+                            NextToken.finetune(anew, model, Optional.empty()),
+                            StepContext.first()));
             assertSlope(recorded, expected);
         }
-    }
-
-    private static boolean isLeftOut(String parameter) {
-        return parameter.endsWith("alpha") || parameter.endsWith("sinks");
     }
 
     /** Caps and biases of the head stand in the teacher's predictions, too. */

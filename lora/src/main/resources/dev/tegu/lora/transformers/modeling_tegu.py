@@ -9,6 +9,7 @@ L = R + C.
 """
 
 import math
+import re
 
 import torch
 from torch import nn
@@ -807,10 +808,15 @@ class TeguPreTrainedModel(PreTrainedModel):
 
     def __init__(self, config):
         super().__init__(config)
+        if config.architecture is None:
+            raise ValueError("config.json: there is no `architecture`; is this an export of Tegu's?")
         # the names of modules are the family's: what transformers takes from the class is told to the instance
         prefix = config.architecture["attention"]
         self._keep_in_fp32_modules_strict = [prefix + name for name in self.new_parameters]
         self.base_model_prefix, self._input_embed_layer = stored_name(config, "embed_tokens").split(".")
+        ignored = config.architecture.get("ignored", []) + ["*rotary_emb.inv_freq"]
+        patterns = [re.escape(name).replace(r"\*", ".*") for name in ignored]
+        self._keys_to_ignore_on_load_unexpected = patterns
 
 
 def stored_name(config, role):
