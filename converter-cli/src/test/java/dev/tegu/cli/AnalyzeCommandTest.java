@@ -232,6 +232,7 @@ final class AnalyzeCommandTest {
         assertEquals(3, noText.exitCode(), noText.err());
         assertTrue(noText.err().contains("eval.analysis: reads text files"), noText.err());
         assertEquals(3, tooLong.exitCode(), tooLong.err());
+        assertTrue(tooLong.err().contains("eval.needle.characters: the haystack"), tooLong.err());
         assertFalse(Files.exists(dir.resolve("b/student")));
         assertEquals(2, alone.exitCode(), alone.err());
         assertTrue(alone.err().contains("scripts/tegu analyze"), alone.err());

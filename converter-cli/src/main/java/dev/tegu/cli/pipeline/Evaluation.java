@@ -91,13 +91,21 @@ public final class Evaluation {
                             teacher.resolve("config.json").toString());
             Evaluator.check(tokenizer, data, settings, model.maxPositions());
             if (settings.analysis()) {
-                AnalysisSettings asked = AnalysisSettings.of(settings);
-                Analysis.of(tokenizer, data, asked, model, model);
+                checkAnalysis(tokenizer, model);
             }
         } catch (InvalidValueException e) {
             throw new InvalidValueException("eval." + e.key(), e.getMessage());
         } catch (IOException e) {
             throw new InputException(e.getMessage(), e);
+        }
+    }
+
+    private void checkAnalysis(HuggingFaceTextTokenizer tokenizer, ModelConfig model) {
+        try {
+            Analysis.of(tokenizer, data, AnalysisSettings.of(settings), model, model);
+        } catch (InvalidValueException e) {
+            String key = e.key().equals("characters") ? "needle.characters" : "analysis";
+            throw new InvalidValueException(key, e.getMessage());
         }
     }
 
