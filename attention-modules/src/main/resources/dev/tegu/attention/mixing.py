@@ -15,7 +15,7 @@
     real = torch.ones([B, T], dtype=4, device=q.device)
     if "mask" in p:
       real = (p["mask"] != 0).to(4)
-    seen, near, length = self.sight(real, p, index)
+    seen, near, length = self.seen_and_near(real, p, index)
     num_w = torch.zeros([B, H, index.size(0), T], dtype=q.dtype, device=q.device)
     den_w = num_w[..., :1]
     num_l = num_w
@@ -60,7 +60,7 @@
       y = self.combine(num_w, den_w, num_l, den_l, linear)
     return y
 
-  def sight(self, real: Tensor, p: Dict[str, Tensor], index: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+  def seen_and_near(self, real: Tensor, p: Dict[str, Tensor], index: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     # real [B, T], queries index [n] -> which tokens each query may see and which of them its window
     # shows, both [B, n, T]; each token's length of its text [B, T]
     pos, text, length = self.texts(real, p)
@@ -82,7 +82,7 @@
     real = torch.ones([q.size(0), q.size(2)], dtype=4, device=q.device)
     if "mask" in p:
       real = (p["mask"] != 0).to(4)
-    seen, near, length = self.sight(real, p, index)
+    seen, near, length = self.seen_and_near(real, p, index)
     return near.to(6)
 
   def texts(self, real: Tensor, p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor, Tensor]:
