@@ -306,11 +306,7 @@ class FamilyStudentsTest {
             Map<String, TensorSource> all = new TreeMap<>();
             file.tensors()
                     .keySet()
-                    .forEach(
-                            t ->
-                                    all.put(
-                                            t.replace("transformer.", ""),
-                                            TensorSource.of(file, t)));
+                    .forEach(t -> all.put(t.replace("transformer.", ""), TensorSource.of(file, t)));
             SafetensorsWriter.replace(renamed, all);
         }
         Files.move(renamed, weights, StandardCopyOption.REPLACE_EXISTING);

@@ -55,9 +55,9 @@ final class ListCommandTest {
 
         assertEquals(Architecture.NAMES, lines.stream().map(l -> l.split(" ")[0]).toList());
         assertEquals(
-                lines.size(), lines.stream().map(l -> l.replaceFirst("\\w+ +", "")).distinct().count());
-        Architecture.NAMES.forEach(
-                name -> assertTrue(docs.contains("| `" + name + "` |"), name));
+                lines.size(),
+                lines.stream().map(l -> l.replaceFirst("\\w+ +", "")).distinct().count());
+        Architecture.NAMES.forEach(name -> assertTrue(docs.contains("| `" + name + "` |"), name));
     }
 
     @Test
