@@ -26,7 +26,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -213,6 +212,46 @@ class QuestionTaskTest {
     }
 
     @Test
+    void aTaskMayLetTheModelWrite() {
+        Asking.write(
+                folder,
+                "own/items.jsonl",
+                "{\"q\": \"Q 1\", \"a\": \"yes, it is\"}\n{\"q\": \"Q 2\", \"a\": \"no\"}\n");
+        String task =
+                Asking.write(
+                                folder,
+                                "own/writing.yaml",
+                                """
+                                task: writing
+                                output_type: generate_until
+                                files: {test: [items.jsonl]}
+                                test_split: test
+                                doc_to_text: "{{q}}\\nAnswer:"
+                                doc_to_target: a
+                                generation_kwargs: {until: ["."], max_gen_toks: 20}
+                                filter_list:
+                                  - {name: n, filter: [{function: remove_whitespace}]}
+                                metric_list:
+                                  - {metric: exact_match, ignore_case: true, ignore_punctuation: true}
+                                """)
+                        .toString();
+
+        TaskResult result =
+                run(
+                        new LetterModel(LONG, text -> next(text, " YES: it is. And")),
+                        task,
+                        QuestionSettings.DEFAULTS);
+
+        assertEquals(0.5, value(result, "exact_match"));
+        Sample first = result.samples().get(0);
+        assertEquals(List.of(" YES: it is"), first.responses());
+        assertEquals("yes, it is", first.target());
+        assertEquals(
+                Map.of("until", List.of("."), "max_gen_toks", 20),
+                first.requests().get(0).generation());
+    }
+
+    @Test
     void spacesBeforeTheAnswerAreTheAnswers() {
         Asking.write(
                 folder,
@@ -275,8 +314,9 @@ class QuestionTaskTest {
                 "{\"text\": \"0123456789 end\"}\n{\"text\": \"so it ends\"}\n");
     }
 
-    private static final UnaryOperator<String> END =
-            text -> " end".substring(Math.max(0, "end".length() - wanting(text)));
+    private static String end(String text) {
+        return " end".substring(Math.max(0, "end".length() - wanting(text)));
+    }
 
     /** Letters of " end" that a text still lacks, less one. */
     private static int wanting(String text) {
@@ -293,7 +333,10 @@ class QuestionTaskTest {
         writeLambada();
 
         TaskResult result =
-                run(new LetterModel(LONG, END), "lambada_openai", QuestionSettings.DEFAULTS);
+                run(
+                        new LetterModel(LONG, QuestionTaskTest::end),
+                        "lambada_openai",
+                        QuestionSettings.DEFAULTS);
 
         double first = 4 * (float) LetterModel.KNOWN;
         double second = first + (float) LetterModel.OTHER;
@@ -313,7 +356,7 @@ class QuestionTaskTest {
     @Test
     void whatIsTooLongLosesItsBeginningAndIsCounted() {
         writeLambada();
-        LetterModel model = new LetterModel(10, END);
+        LetterModel model = new LetterModel(10, QuestionTaskTest::end);
 
         TaskResult result = run(model, "lambada_openai", QuestionSettings.DEFAULTS);
 
@@ -355,7 +398,7 @@ class QuestionTaskTest {
         Map<String, Integer> firsts = new HashMap<>();
         for (boolean habit : new boolean[] {false, true}) {
             for (AddBos bos : AddBos.values()) {
-                LetterModel model = new LetterModel(LONG, END);
+                LetterModel model = new LetterModel(LONG, QuestionTaskTest::end);
                 TaskResult result =
                         EvalTasks.named("lambada_openai")
                                 .run(
@@ -384,7 +427,7 @@ class QuestionTaskTest {
     @Test
     void anEmptyContextIsOneMark() {
         Asking.write(folder, "lambada_test.jsonl", "{\"text\": \"end\"}\n{\"text\": \"of\"}\n");
-        LetterModel model = new LetterModel(LONG, END);
+        LetterModel model = new LetterModel(LONG, QuestionTaskTest::end);
 
         run(model, "lambada_openai", QuestionSettings.DEFAULTS);
 

@@ -104,8 +104,10 @@ class TaskDataTest {
                 Asking.write(
                         folder,
                         "arc_easy.jsonl",
-                        "{\"query\": \"q\", \"choices\": [\"a\", \"b\"], \"gold\": 1}\n"
-                                + "{\"query\": \"q\", \"choices\": [\"a\", \"b\"], \"gold\": 2}\n");
+                        """
+                        {"query": "q", "choices": ["a", "b"], "gold": 1}
+                        {"query": "q", "choices": ["a", "b"], "gold": 2}
+                        """);
 
         assertEquals(
                 file + ":2: the right answer is `2`, which is none of the 2 choices",
