@@ -221,7 +221,10 @@ public final class QuestionTask implements EvalTask {
             String text = scored.scores().get(q);
             counts.add(
                     new Count(
-                            encoder.length(context) > prompts.get(q).length ? 1 : 0,
+                            encoder.length(questions.get(q).doc().place(), context)
+                                            > prompts.get(q).length
+                                    ? 1
+                                    : 0,
                             0,
                             input.tokenizer().encode(text, false).length));
             answers.add(new TaskAnswer(questions.get(q), List.of(), Optional.of(text)));

@@ -215,6 +215,46 @@ class QuestionTaskTest {
     }
 
     @Test
+    void aTaskMayLetTheModelWrite() {
+        Asking.write(
+                folder,
+                "own/items.jsonl",
+                "{\"q\": \"Q 1\", \"a\": \"yes, it is\"}\n{\"q\": \"Q 2\", \"a\": \"no\"}\n");
+        String task =
+                Asking.write(
+                                folder,
+                                "own/writing.yaml",
+                                """
+                                task: writing
+                                output_type: generate_until
+                                files: {test: [items.jsonl]}
+                                test_split: test
+                                doc_to_text: "{{q}}\\nAnswer:"
+                                doc_to_target: a
+                                generation_kwargs: {until: ["."], max_gen_toks: 20}
+                                filter_list:
+                                  - {name: n, filter: [{function: remove_whitespace}]}
+                                metric_list:
+                                  - {metric: exact_match, ignore_case: true, ignore_punctuation: true}
+                                """)
+                        .toString();
+
+        TaskResult result =
+                run(
+                        new LetterModel(LONG, text -> next(text, " YES: it is. And")),
+                        task,
+                        QuestionSettings.DEFAULTS);
+
+        assertEquals(0.5, value(result, "exact_match"));
+        Sample first = result.samples().get(0);
+        assertEquals(List.of(" YES: it is"), first.responses());
+        assertEquals("yes, it is", first.target());
+        assertEquals(
+                Map.of("until", List.of("."), "max_gen_toks", 20),
+                first.requests().get(0).generation());
+    }
+
+    @Test
     void spacesBeforeTheAnswerAreTheAnswers() {
         Asking.write(
                 folder,
@@ -296,7 +336,10 @@ class QuestionTaskTest {
         writeLambada();
 
         TaskResult result =
-                run(new LetterModel(LONG, QuestionTaskTest::end), "lambada_openai", QuestionSettings.DEFAULTS);
+                run(
+                        new LetterModel(LONG, QuestionTaskTest::end),
+                        "lambada_openai",
+                        QuestionSettings.DEFAULTS);
 
         double first = 4 * (float) LetterModel.KNOWN;
         double second = first + (float) LetterModel.OTHER;
