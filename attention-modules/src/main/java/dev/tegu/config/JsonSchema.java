@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * A JSON Schema (draft 2020-12) of the texts that {@link ConfigBinder} binds to a record: keys,
@@ -121,6 +122,7 @@ public final class JsonSchema {
                     "enum",
                     Arrays.stream(type.getEnumConstants())
                             .map(constant -> RecordShape.word((Enum<?>) constant))
+                            .flatMap(JsonSchema::spellings)
                             .toList());
         }
         if (type == String.class) {
@@ -135,6 +137,12 @@ public final class JsonSchema {
                 List.of(isWhole ? "integer" : "number", "string"),
                 "pattern",
                 "^" + DIGITS + (isWhole ? "" : FRACTION) + "$");
+    }
+
+    /** A constant may be called as a boolean is, which YAML reads as one. */
+    private static Stream<Object> spellings(String word) {
+        boolean isBoolean = word.equals("true") || word.equals("false");
+        return isBoolean ? Stream.of(word, Boolean.valueOf(word)) : Stream.of(word);
     }
 
     /** A record by the name of its definition, which is made at the first call. */

@@ -99,6 +99,7 @@ final class ConfigSchemasTest {
                 "method: {feature_map: {kind: t2r}, keep_softmax: 0.5}",
                 "method: own/file.yaml",
                 "method_overrides: {gate: none}",
+                "eval: {tasks: [quiz, my/task.yaml], add_bos: true, scoring: generate}",
                 "lora_finetune:",
                 "lora_finetune: {tokens: 1, learning_rates: {gate: 1_0.5e-2}}",
                 "export: {dtype: bfloat16}"
