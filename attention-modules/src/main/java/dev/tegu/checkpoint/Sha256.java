@@ -28,6 +28,11 @@ public final class Sha256 {
         return HexFormat.of().formatHex(digest.digest());
     }
 
+    /** The digest of these bytes. */
+    public static String hex(byte[] bytes) {
+        return HexFormat.of().formatHex(start().digest(bytes));
+    }
+
     /** The digest of a file's bytes. */
     public static String ofFile(Path file) throws IOException {
         return ofFile(file, count -> {});

@@ -14,9 +14,27 @@ import java.util.Map;
  * ensure_ascii=False}. Between entries stands a comma and a space, or with {@code indent} a new
  * line; keys keep their order.
  */
-final class PythonJson implements Filter {
+public final class PythonJson implements Filter {
     private static final JsonMapper SCALARS =
             JsonMapper.builder().disable(JsonWriteFeature.WRITE_HEX_UPPER_CASE).build();
+
+    /**
+     * Python's {@code json.dumps(value, ensure_ascii=False)}.
+     *
+     * @param value maps, collections, texts, numbers, booleans and null
+     */
+    public static String dumps(Object value) {
+        return dumps(value, -1);
+    }
+
+    /**
+     * The same over several lines, {@code json.dumps(value, indent=indent, ensure_ascii=False)}.
+     */
+    public static String dumps(Object value, int indent) {
+        StringBuilder text = new StringBuilder();
+        write(text, value, indent, 0);
+        return text.toString();
+    }
 
     @Override
     public String getName() {
@@ -35,9 +53,7 @@ final class PythonJson implements Filter {
             Object[] arguments,
             Map<String, Object> named) {
         Object indent = named.getOrDefault("indent", arguments.length > 0 ? arguments[0] : null);
-        StringBuilder text = new StringBuilder();
-        write(text, value, indent == null ? -1 : Integer.parseInt(indent.toString()), 0);
-        return text.toString();
+        return dumps(value, indent == null ? -1 : Integer.parseInt(indent.toString()));
     }
 
     private static void write(StringBuilder text, Object value, int indent, int depth) {
@@ -78,6 +94,9 @@ final class PythonJson implements Filter {
     }
 
     private static String scalar(Object value) {
+        if (value instanceof Double || value instanceof Float) {
+            return PythonFloat.json(((Number) value).doubleValue());
+        }
         try {
             return SCALARS.writeValueAsString(value);
         } catch (JsonProcessingException e) {

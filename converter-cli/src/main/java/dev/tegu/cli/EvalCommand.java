@@ -3,17 +3,20 @@ package dev.tegu.cli;
 import ai.djl.Device;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.attention.LinearAttention.Branch;
+import dev.tegu.checkpoint.WeightsDigest;
 import dev.tegu.cli.console.EvalConsole;
+import dev.tegu.cli.pipeline.ModelAnswers;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
+import dev.tegu.eval.AnswerFile;
 import dev.tegu.eval.EvalData;
 import dev.tegu.eval.EvalInput;
 import dev.tegu.eval.EvalReport;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
 import dev.tegu.eval.Evaluator;
+import dev.tegu.eval.HarnessFiles;
 import dev.tegu.eval.ModelResults;
-import dev.tegu.eval.TaskResult;
 import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelConfig;
@@ -24,11 +27,13 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import picocli.CommandLine;
@@ -43,12 +48,17 @@ import picocli.CommandLine.Option;
         description =
                 "%nPrints a table, or with --json an object in the shape of lm-evaluation-harness"
                         + " (of ablated students under `ablations`)."
-                        + " `scripts/tegu list tasks` has the tasks.",
+                        + " `scripts/tegu list tasks` has the tasks. With --output every answer is"
+                        + " kept as it comes; --resume goes on with them after a kill.",
         footer = {
             "  scripts/tegu eval runs/demo/export --tasks perplexity,needle --data book.txt",
+            "  scripts/tegu eval path/to/model --tasks mmlu,arc_easy,my/task.yaml --data folder"
+                    + " --num-fewshot 5",
             "  scripts/tegu eval path/to/model --tasks recall --limit 20 --set recall.records=32"
                     + " --json",
-            "  scripts/tegu eval runs/demo/export --tasks recall --ablate window,linear"
+            "  scripts/tegu eval runs/demo/export --tasks recall --ablate window,linear",
+            "  scripts/tegu eval path/to/model --tasks wikitext --data wiki.test.raw --output"
+                    + " results --resume"
         })
 final class EvalCommand extends TeguCommand {
     private static final String SET = "--set";
@@ -68,20 +78,33 @@ final class EvalCommand extends TeguCommand {
                 required = true,
                 split = ",",
                 paramLabel = "LIST",
-                description = "Names of tasks, joined by commas.")
+                description =
+                        "Names of tasks, or paths of task files (my/task.yaml), joined by commas.")
         private List<String> tasks;
 
         @Option(
                 names = "--data",
                 paramLabel = "PATH",
-                description = "Text file, or a directory of .txt, .md or .tokens files.")
+                description =
+                        "Text file, or a directory: of .txt, .md or .tokens files for tasks that"
+                                + " measure text, and with the files of all others in or below"
+                                + " it.")
         private Path data;
 
         @Option(
                 names = "--limit",
                 paramLabel = "N",
-                description = "Samples of a task at most; all if not given.")
+                description =
+                        "Samples of a task at most, of a group of each subject; all if not given.")
         private Integer limit;
+
+        @Option(
+                names = "--num-fewshot",
+                paramLabel = "N",
+                description =
+                        "Solved examples before each question; if not given, the number that the"
+                                + " task says.")
+        private Integer numFewshot;
 
         @Option(
                 names = SET,
@@ -105,20 +128,37 @@ final class EvalCommand extends TeguCommand {
         @Option(
                 names = "--output",
                 paramLabel = "DIR",
-                description = "Write results.json and results.md there too.")
+                description =
+                        "Write results.json, results.md and lm-evaluation-harness's files"
+                                + " (MODEL/results_TIME.json, MODEL/samples_TASK_TIME.jsonl) there"
+                                + " too, and keep answers in MODEL/answers.bin.")
         private Path dir;
+
+        @Option(
+                names = "--resume",
+                description =
+                        "Use the answers that an evaluation with the same --output left; those of"
+                                + " another model are not used.")
+        private boolean resume;
     }
 
     @Override
     public void run() {
         EvalSettings settings = settings();
         EvalData data = data();
+        if (output.resume && output.dir == null) {
+            throw usage("--resume goes on with what is in --output: give that too");
+        }
         List<ModelResults> results = new ArrayList<>();
         try {
-            results.add(measure(name(), Set.of(), settings, data));
+            Optional<String> weights =
+                    output.dir == null
+                            ? Optional.empty()
+                            : Optional.of(WeightsDigest.of(input.model));
+            results.add(measure(name(), Set.of(), settings, data, weights));
             for (Branch branch : input.ablated) {
                 String name = name() + " without " + Choice.written(branch);
-                results.add(measure(name, Set.of(branch), settings, data));
+                results.add(measure(name, Set.of(branch), settings, data, weights));
             }
             report(new EvalReport(results));
         } catch (IOException e) {
@@ -127,8 +167,13 @@ final class EvalCommand extends TeguCommand {
     }
 
     private ModelResults measure(
-            String name, Set<Branch> ablated, EvalSettings settings, EvalData data)
+            String name,
+            Set<Branch> ablated,
+            EvalSettings settings,
+            EvalData data,
+            Optional<String> weights)
             throws IOException {
+        Instant began = Instant.now();
         Device place = device.device();
         try (DecoderModel model =
                         AdaptedModels.load(input.model, place, ablated, device.type(place));
@@ -136,10 +181,30 @@ final class EvalCommand extends TeguCommand {
                 EvalConsole progress = new EvalConsole(console(), name)) {
             // All of them, so that a branch that is not there is found before anything is measured.
             input.ablated.forEach(branch -> refuseAbsent(branch, model.config()));
-            List<TaskResult> results =
-                    Evaluator.run(new EvalInput(model, tokenizer, data), settings, progress);
             OptionalLong bytes = OptionalLong.of(StateSize.atFullContext(model));
-            return new ModelResults(name, bytes, settings, results);
+            if (weights.isEmpty()) {
+                EvalInput all = new EvalInput(model, tokenizer, data);
+                return new ModelResults(
+                        name, bytes, settings, Evaluator.run(all, settings, progress));
+            }
+            Path file = HarnessFiles.folder(output.dir, name).resolve("answers.bin");
+            try (AnswerFile answers =
+                    ModelAnswers.open(
+                            file, weights.get(), model, ablated, output.resume, console())) {
+                EvalInput all = new EvalInput(model, tokenizer, data, answers);
+                ModelResults results =
+                        new ModelResults(
+                                name, bytes, settings, Evaluator.run(all, settings, progress));
+                Map<String, String> facts = new LinkedHashMap<>();
+                facts.put("model_dtype", Choice.written(device.type(place)));
+                facts.put("weights_sha256", weights.get());
+                facts.put("device", place.toString());
+                HarnessFiles.write(
+                        output.dir,
+                        results,
+                        new HarnessFiles.Run(facts, model.maxPositions(), began, Instant.now()));
+                return results;
+            }
         }
     }
 
@@ -167,25 +232,36 @@ final class EvalCommand extends TeguCommand {
 
     private EvalSettings settings() {
         for (String task : input.tasks) {
-            if (!EvalTasks.names().contains(task)) {
-                throw usage(
-                        ("unknown task `" + task + "`; the tasks are ")
-                                + String.join(", ", EvalTasks.names()));
-            }
+            EvalTasks.unknown(task)
+                    .ifPresent(
+                            message -> {
+                                throw usage(message);
+                            });
             if (input.data == null && EvalTasks.named(task).needsText()) {
                 throw usage("task `" + task + "` needs text: give a file with --data");
             }
         }
         ConfigNode node =
                 ConfigNode.parse("{}", SET)
-                        .with("tasks", "[" + String.join(", ", input.tasks) + "]", "--tasks");
+                        .with(
+                                "tasks",
+                                input.tasks.stream().map(EvalCommand::quoted).toList().toString(),
+                                "--tasks");
         if (input.limit != null) {
             node = node.with("limit", input.limit.toString(), "--limit");
+        }
+        if (input.numFewshot != null) {
+            node = node.with("num_fewshot", input.numFewshot.toString(), "--num-fewshot");
         }
         for (Map.Entry<String, String> setting : input.settings.entrySet()) {
             node = node.with(setting.getKey(), setting.getValue(), SET);
         }
         return ConfigBinder.bind(node, EvalSettings.class);
+    }
+
+    /** A path may hold what YAML gives a meaning to. */
+    private static String quoted(String task) {
+        return "'" + task.replace("'", "''") + "'";
     }
 
     private EvalData data() {
@@ -206,7 +282,7 @@ final class EvalCommand extends TeguCommand {
         if (output.dir != null) {
             Files.createDirectories(output.dir);
             write("results.json", json.toPrettyString() + "\n");
-            write("results.md", report.markdown());
+            write("results.md", report.document());
         }
         if (output.json) {
             out().println(json);

@@ -65,8 +65,14 @@ final class RunCommandTest {
         }
         try (Stream<Path> files = Files.list(output.resolve("eval"))) {
             assertEquals(
-                    "[results.md, student.json, teacher.json, untrained.json, window-sinks@state.json]",
+                    "[results.md, samples, student.json, teacher.json, untrained.json,"
+                            + " window-sinks@state.json]",
                     files.map(file -> file.getFileName().toString()).sorted().toList().toString());
+        }
+        try (Stream<Path> files = Files.list(output.resolve("eval/samples/student"))) {
+            assertEquals(
+                    List.of("samples_perplexity.jsonl"),
+                    files.map(file -> file.getFileName().toString()).toList());
         }
         String metrics = Files.readString(output.resolve("metrics.jsonl"));
         assertTrue(metrics.contains("attention_transfer"), metrics);

@@ -1,10 +1,9 @@
 package dev.tegu.eval;
 
+import dev.tegu.checkpoint.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -21,7 +20,7 @@ public record AnswerKey(String digest) {
      *     their order counts
      */
     public static AnswerKey of(String kind, List<int[]> numbers) {
-        MessageDigest sha = sha256();
+        MessageDigest sha = Sha256.start();
         byte[] name = kind.getBytes(StandardCharsets.UTF_8);
         sha.update(ByteBuffer.allocate(4).putInt(name.length).array());
         sha.update(name);
@@ -34,14 +33,6 @@ public record AnswerKey(String digest) {
             }
             sha.update(bytes.array());
         }
-        return new AnswerKey(HexFormat.of().formatHex(sha.digest()));
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
+        return new AnswerKey(Sha256.text(sha));
     }
 }

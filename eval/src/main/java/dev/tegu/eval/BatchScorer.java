@@ -4,24 +4,22 @@ import dev.tegu.model.LanguageModel;
 import dev.tegu.model.TokenScores;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ObjIntConsumer;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * Scores many sequences in batches of similar length, the longest first, so that little is padded
- * and a lack of memory shows at once. Results are in the order of the sequences.
+ * Scores many sequences in {@link Batches} of similar length. Results are in the order of the
+ * sequences.
  */
 public final class BatchScorer {
     /**
      * What the model answered.
      *
      * @param scores one entry a sequence, in order
-     * @param timing tokens given to the model and the seconds it took
+     * @param timing what was given to the model and the seconds it took
      */
     public record Scored<T>(List<T> scores, TaskResult.Timing timing) {}
 
@@ -153,43 +151,47 @@ public final class BatchScorer {
             Kind<T> kind,
             Function<List<Integer>, List<T>> ask,
             ObjIntConsumer<T> check) {
-        long tokens = 0;
-        for (int[] sequence : sequences) {
-            checkIds(sequence);
-            tokens += sequence.length;
-        }
-        List<Integer> order =
-                IntStream.range(0, sequences.size())
-                        .boxed()
-                        .sorted(Comparator.comparingInt((Integer i) -> -sequences.get(i).length))
-                        .toList();
+        sequences.forEach(this::checkIds);
         List<T> scores = new ArrayList<>(Collections.nCopies(sequences.size(), null));
-        progress.update(task, 0, order.size());
+        List<List<Integer>> unknown = new ArrayList<>();
+        int done = 0;
+        for (List<Integer> batch : Batches.of(sequences, batchSize)) {
+            Optional<List<double[]>> known = cache.find(key(sequences, kind, batch));
+            if (known.isPresent()) {
+                accept(batch, known.get().stream().map(kind::answer).toList(), check, scores);
+                done += batch.size();
+            } else {
+                unknown.add(batch);
+            }
+        }
+        int asked = sequences.size() - done;
+        long tokens = 0;
+        progress.update(task, done, sequences.size());
         long start = System.nanoTime();
-        for (int from = 0; from < order.size(); from += batchSize) {
-            List<Integer> batch = order.subList(from, Math.min(from + batchSize, order.size()));
-            AnswerKey key = key(sequences, kind, batch);
-            Optional<List<double[]>> known = cache.find(key);
-            List<T> answers =
-                    known.isPresent()
-                            ? known.get().stream().map(kind::answer).toList()
-                            : ask.apply(batch);
-            if (answers.size() != batch.size()) {
-                throw new IllegalStateException(
-                        task + ": asked " + batch.size() + " sequences, got " + answers.size());
-            }
-            for (int i = 0; i < batch.size(); i++) {
-                int index = batch.get(i);
-                check.accept(answers.get(i), index);
-                scores.set(index, answers.get(i));
-            }
-            if (known.isEmpty()) {
-                cache.put(key, answers.stream().map(kind::numbers).toList());
-            }
-            progress.update(task, from + batch.size(), order.size());
+        for (List<Integer> batch : unknown) {
+            List<T> answers = ask.apply(batch);
+            accept(batch, answers, check, scores);
+            cache.put(key(sequences, kind, batch), answers.stream().map(kind::numbers).toList());
+            tokens += batch.stream().mapToLong(i -> sequences.get(i).length).sum();
+            done += batch.size();
+            progress.update(task, done, sequences.size());
         }
         double seconds = Math.max(1, System.nanoTime() - start) / 1e9;
-        return new Scored<>(List.copyOf(scores), new TaskResult.Timing(tokens, seconds));
+        return new Scored<>(
+                List.copyOf(scores),
+                new TaskResult.Timing(tokens, seconds, asked, sequences.size()));
+    }
+
+    private <T> void accept(
+            List<Integer> batch, List<T> answers, ObjIntConsumer<T> check, List<T> scores) {
+        if (answers.size() != batch.size()) {
+            throw new IllegalStateException(
+                    task + ": asked " + batch.size() + " sequences, got " + answers.size());
+        }
+        for (int i = 0; i < batch.size(); i++) {
+            check.accept(answers.get(i), batch.get(i));
+            scores.set(batch.get(i), answers.get(i));
+        }
     }
 
     private static AnswerKey key(List<int[]> sequences, Kind<?> kind, List<Integer> batch) {

@@ -85,6 +85,27 @@ public record EvalReport(List<ModelResults> models) {
         return table().markdown();
     }
 
+    /**
+     * All that is known, in Markdown: the models side by side, every model against the first item
+     * by item (where samples are known), and each model as lm-evaluation-harness's table with
+     * intervals.
+     */
+    public String document() {
+        StringBuilder text = new StringBuilder(markdown());
+        PairedTable.of(models)
+                .ifPresent(
+                        paired ->
+                                text.append("\n## Item by item\n\n")
+                                        .append("p: McNemar's exact test where items are right or")
+                                        .append(" wrong, else the paired t-test; two-sided.\n\n")
+                                        .append(paired.markdown()));
+        for (ModelResults model : models) {
+            text.append("\n## ").append(model.name()).append("\n\n");
+            text.append(HarnessTable.of(model.results()));
+        }
+        return text.toString();
+    }
+
     private ReportTable table() {
         List<String> header = new ArrayList<>(List.of("task", "metric"));
         models.forEach(model -> header.add(model.name()));

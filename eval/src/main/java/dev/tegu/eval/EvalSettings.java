@@ -14,8 +14,8 @@ import java.util.Optional;
  * @param tasks names of {@link EvalTasks} or paths of task files, at least one, none twice; run in
  *     this order
  * @param limit samples of a task at most, 1 or more: documents of {@code needle} and {@code
- *     recall}, windows of {@code perplexity}, the first records of a task that is a file; of a
- *     group, of each subject
+ *     recall}, windows of {@code perplexity}, pages of {@code wikitext}, the first records of a
+ *     task that is a file; of a group, of each subject
  * @param perplexity settings of that task
  * @param needle settings of that task
  * @param recall settings of that task

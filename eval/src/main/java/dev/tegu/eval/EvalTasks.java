@@ -12,7 +12,11 @@ import java.util.stream.Stream;
 public final class EvalTasks {
     private static final List<EvalTask> IN_JAVA =
             Stream.concat(
-                            Stream.of(new PerplexityTask(), new NeedleTask(), new RecallTask()),
+                            Stream.of(
+                                    new PerplexityTask(),
+                                    new WikiTextTask(),
+                                    new NeedleTask(),
+                                    new RecallTask()),
                             RecallTasks.all().stream())
                     .toList();
 

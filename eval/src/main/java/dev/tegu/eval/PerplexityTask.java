@@ -2,36 +2,38 @@ package dev.tegu.eval;
 
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.eval.EvalData.NamedText;
+import dev.tegu.eval.TextWindows.Window;
 import dev.tegu.eval.probe.TokenizedProbe;
-import dev.tegu.model.LanguageModel;
 import dev.tegu.model.TokenScores;
+import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
 /**
- * Token perplexity of texts: PPL = exp(mean NLL), NLL = -ln p(token | tokens before it in its
- * window).
+ * Perplexity of texts: PPL = exp(mean NLL), NLL = -ln p(token | tokens before it in its window), of
+ * tokens, words and bytes, and bits per byte.
  *
- * <p>Each text's tokens without marks, {@code max_tokens} of them at most, are cut into disjoint
- * windows of (context - 1) tokens, the last one possibly shorter. BOS goes before every window when
- * the tokenizer adds one, and then every token is scored exactly once; without BOS the first token
- * of each window has nothing before it and is not scored. So a token sees on average half a window,
- * and the number is higher than one measured with overlapping windows; it depends on the tokenizer
- * and compares models with the same tokenizer and context alone.
+ * <p>Each text's tokens without marks, {@code max_tokens} of them at most, are cut into windows by
+ * the {@link PerplexitySettings.Convention}. The more of a token's past its window holds, the lower
+ * the number: compare numbers of one convention and context alone; those of tokens, of one
+ * tokenizer alone. Words are the parts between white space of the text that the tokens spell. Where
+ * the first token of each window is not rated (disjoint windows without BOS; windows that do not
+ * overlap), words and bytes would be divided into too little, and their metrics are left out.
  *
- * <p>The standard error takes the tokens' NLLs as independent; that of the perplexity is, to first
- * order, perplexity times standard error of the mean NLL. A sample is a window.
+ * <p>A sample is a window. The standard error takes the tokens' NLLs as independent.
  */
 final class PerplexityTask implements EvalTask {
-    private static final String CONVENTION =
-            "disjoint windows of (context - 1) tokens, each after BOS if the tokenizer adds one;"
-                    + " every token scored once; without BOS the first of each window is not";
+    /** A window and the text that it is of. */
+    private record Part(NamedText text, Window window) {}
+
+    /** All windows of one text. */
+    private record Cut(NamedText text, int[] ids, List<Window> windows) {}
 
     @Override
     public String name() {
@@ -40,7 +42,8 @@ final class PerplexityTask implements EvalTask {
 
     @Override
     public String description() {
-        return "token perplexity of text files, in disjoint windows";
+        return "perplexity of text files, by token, word and byte; in disjoint windows, as"
+                + " lm-evaluation-harness, or strided";
     }
 
     @Override
@@ -51,73 +54,146 @@ final class PerplexityTask implements EvalTask {
     @Override
     public TaskResult run(EvalInput input, EvalSettings settings, EvalProgress progress) {
         List<NamedText> texts = input.data().required(name());
-        LanguageModel model = input.model();
-        int context = Math.min(settings.perplexity().context(), model.maxPositions());
+        int context = Math.min(settings.perplexity().context(), input.model().maxPositions());
         if (context < 2) {
             throw new IllegalArgumentException(
                     "perplexity: the model takes sequences of one token, nothing can be scored");
         }
-        int[] bos = TokenizedProbe.bos(input.tokenizer());
-        List<int[]> windows = new ArrayList<>();
-        for (NamedText text : texts) {
-            int[] ids = input.tokenizer().encode(text.text(), false);
-            int length = Math.min(ids.length, settings.perplexity().maxTokens());
-            for (int from = 0; from < length; from += context - 1) {
-                int[] window = window(bos, ids, from, Math.min(from + context - 1, length));
-                if (window.length > 1) {
-                    windows.add(window);
-                }
-            }
-        }
-        if (windows.isEmpty()) {
+        List<Cut> cuts =
+                texts.stream()
+                        .map(text -> cut(text, input.tokenizer(), settings.perplexity(), context))
+                        .toList();
+        List<Part> parts =
+                cuts.stream()
+                        .flatMap(cut -> cut.windows().stream().map(w -> new Part(cut.text(), w)))
+                        .toList();
+        if (parts.isEmpty()) {
             throw new InvalidValueException(
                     "perplexity.max_tokens",
                     "no token to score in " + names(texts) + "; give a longer text or more tokens");
         }
-        List<int[]> effective = windows.subList(0, settings.limited(windows.size()));
+        List<Part> effective = parts.subList(0, settings.limited(parts.size()));
         BatchScorer.Scored<TokenScores> scored =
-                new BatchScorer(input, settings.batchSize(), name(), progress).score(effective);
-        double[] losses = losses(scored.scores());
-        Map<String, Object> config = new LinkedHashMap<>();
-        config.put("context", context);
-        config.put("max_tokens", settings.perplexity().maxTokens());
-        config.put("bos", bos.length > 0);
-        config.put("texts", texts.stream().map(NamedText::name).toList());
-        config.put("windows", CONVENTION);
+                new BatchScorer(input, settings.batchSize(), name(), progress)
+                        .score(effective.stream().map(part -> part.window().ids()).toList());
+        List<double[]> losses =
+                IntStream.range(0, effective.size())
+                        .mapToObj(i -> effective.get(i).window().losses(scored.scores().get(i)))
+                        .toList();
+        double[] all = losses.stream().flatMapToDouble(DoubleStream::of).toArray();
+        LossTotals totals = new LossTotals(all);
+        List<Metric> metrics = new ArrayList<>(totals.tokens());
+        if (ratesEveryToken(input.tokenizer(), settings.perplexity(), context)) {
+            metrics.addAll(textMetrics(totals, cuts, effective.size(), input.tokenizer()));
+        }
         return new TaskResult(
-                name(),
-                1,
-                metrics(MeanAndError.of(losses)),
-                windows.size(),
-                effective.size(),
-                losses.length,
-                config,
-                scored.timing());
+                        name(),
+                        1,
+                        metrics,
+                        parts.size(),
+                        effective.size(),
+                        all.length,
+                        config(input.tokenizer(), settings.perplexity(), context, texts),
+                        scored.timing())
+                .withSamples(samples(effective, losses, input.tokenizer()));
     }
 
-    private static int[] window(int[] bos, int[] ids, int from, int to) {
-        int[] window = Arrays.copyOf(bos, bos.length + to - from);
-        System.arraycopy(ids, from, window, bos.length, to - from);
-        return window;
+    private Cut cut(
+            NamedText text, TextTokenizer tokenizer, PerplexitySettings settings, int context) {
+        int[] ids = tokenizer.encode(text.text(), false);
+        int[] kept = Arrays.copyOf(ids, Math.min(ids.length, settings.maxTokens()));
+        List<Window> windows =
+                switch (settings.convention()) {
+                    case DISJOINT ->
+                            TextWindows.disjoint(kept, TokenizedProbe.bos(tokenizer), context);
+                    case HARNESS ->
+                            TextWindows.rolling(
+                                    kept, TextWindows.prefix(tokenizer, name()), context);
+                    case STRIDED ->
+                            TextWindows.strided(
+                                    kept,
+                                    TokenizedProbe.bos(tokenizer),
+                                    context,
+                                    stride(settings, context));
+                };
+        return new Cut(text, ids, windows);
     }
 
-    private static double[] losses(List<TokenScores> scores) {
-        return scores.stream().flatMapToDouble(PerplexityTask::losses).toArray();
+    private static int stride(PerplexitySettings settings, int context) {
+        return Math.min(settings.stride().orElse(Math.max(1, context / 2)), context);
     }
 
-    private static DoubleStream losses(TokenScores scores) {
-        return IntStream.range(0, scores.logProbs().length).mapToDouble(t -> -scores.logProbs()[t]);
+    /** But perhaps for the first of a text. */
+    private static boolean ratesEveryToken(
+            TextTokenizer tokenizer, PerplexitySettings settings, int context) {
+        return switch (settings.convention()) {
+            case DISJOINT -> TokenizedProbe.bos(tokenizer).length > 0;
+            case HARNESS -> true;
+            case STRIDED -> stride(settings, context) < context;
+        };
     }
 
-    private static List<Metric> metrics(MeanAndError loss) {
-        double perplexity = Math.exp(loss.mean());
-        OptionalDouble error =
-                loss.standardError().isPresent()
-                        ? OptionalDouble.of(perplexity * loss.standardError().getAsDouble())
-                        : OptionalDouble.empty();
-        return List.of(
-                new Metric("token_perplexity", perplexity, error, false),
-                new Metric("token_nll", loss.mean(), loss.standardError(), false));
+    /** Of the beginnings of the texts that the first windows reach over. */
+    private static List<Metric> textMetrics(
+            LossTotals totals, List<Cut> cuts, int windows, TextTokenizer tokenizer) {
+        long words = 0;
+        long bytes = 0;
+        int left = windows;
+        for (Cut cut : cuts) {
+            int used = Math.min(left, cut.windows().size());
+            left -= used;
+            if (used > 0) {
+                int end = cut.windows().get(used - 1).textEnd();
+                String text =
+                        end == cut.ids().length
+                                ? cut.text().text()
+                                : tokenizer.decode(Arrays.copyOf(cut.ids(), end), false);
+                words += Words.count(text);
+                bytes += Words.bytes(text);
+            }
+        }
+        return totals.text(words, bytes);
+    }
+
+    private static List<Sample> samples(
+            List<Part> parts, List<double[]> losses, TextTokenizer tokenizer) {
+        List<Sample> samples = new ArrayList<>();
+        for (int i = 0; i < parts.size(); i++) {
+            Window window = parts.get(i).window();
+            String text = tokenizer.decode(window.scoredIds(), false);
+            Map<String, Object> doc = new LinkedHashMap<>();
+            doc.put("file", parts.get(i).text().name());
+            doc.put("text", text);
+            double sum = DoubleStream.of(losses.get(i)).sum();
+            samples.add(
+                    new Sample(
+                            i,
+                            doc,
+                            text,
+                            List.of(new Sample.Request(text, "")),
+                            List.of(-sum),
+                            Map.of("token_nll", sum),
+                            Map.of("token_nll", (double) window.scored()),
+                            Map.of("length", window.scored())));
+        }
+        return samples;
+    }
+
+    private static Map<String, Object> config(
+            TextTokenizer tokenizer,
+            PerplexitySettings settings,
+            int context,
+            List<NamedText> texts) {
+        Map<String, Object> config = new LinkedHashMap<>();
+        config.put("convention", settings.convention().name().toLowerCase(Locale.ROOT));
+        config.put("context", context);
+        if (settings.convention() == PerplexitySettings.Convention.STRIDED) {
+            config.put("stride", stride(settings, context));
+        }
+        config.put("max_tokens", settings.maxTokens());
+        config.put("bos", TokenizedProbe.bos(tokenizer).length > 0);
+        config.put("texts", texts.stream().map(NamedText::name).toList());
+        return config;
     }
 
     private static String names(List<NamedText> texts) {

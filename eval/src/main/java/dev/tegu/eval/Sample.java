@@ -26,6 +26,7 @@ public record Sample(
         List<Request> requests,
         List<Object> responses,
         Map<String, Double> metrics,
+        Map<String, Double> weights,
         Map<String, Object> tags) {
 
     /**
@@ -64,6 +65,7 @@ public record Sample(
         requests = List.copyOf(requests);
         responses = List.copyOf(responses);
         metrics = ordered(metrics);
+        weights = ordered(weights);
         tags = ordered(tags);
         if (requests.isEmpty() || requests.size() != responses.size()) {
             throw new IllegalArgumentException(
@@ -74,6 +76,18 @@ public record Sample(
                             + " and "
                             + requests.size());
         }
+    }
+
+    /** Of metrics that are means. */
+    public Sample(
+            int docId,
+            Map<String, Object> doc,
+            String target,
+            List<Request> requests,
+            List<Object> responses,
+            Map<String, Double> metrics,
+            Map<String, Object> tags) {
+        this(docId, doc, target, requests, responses, metrics, Map.of(), tags);
     }
 
     private static <T> Map<String, T> ordered(Map<String, T> map) {

@@ -41,11 +41,36 @@ public record TaskResult(
      *
      * @param processedTokens tokens given to the model, without padding
      * @param seconds wall-clock time of the model's work, above 0
+     * @param asked sequences given to the model
+     * @param sequences sequences that the task has; the others' answers were known already
      */
-    public record Timing(long processedTokens, double seconds) {
+    public record Timing(long processedTokens, double seconds, int asked, int sequences) {
+        /** Of a task of which nothing was known already, its sequences not counted. */
+        public Timing(long processedTokens, double seconds) {
+            this(processedTokens, seconds, 1, 1);
+        }
+
         /** Tokens given to the model in a second. */
         public double tokensPerSecond() {
             return processedTokens / seconds;
+        }
+
+        /**
+         * Samples answered in a second.
+         *
+         * @param samples what the task measured, known answers included
+         */
+        public double samplesPerSecond(int samples) {
+            return samples * ((double) asked / sequences) / seconds;
+        }
+
+        /** Of two parts of a task, one after the other. */
+        public Timing plus(Timing other) {
+            return new Timing(
+                    processedTokens + other.processedTokens,
+                    seconds + other.seconds,
+                    asked + other.asked,
+                    sequences + other.sequences);
         }
     }
 

@@ -28,7 +28,11 @@ class PerplexityTaskTest {
 
         @Override
         public String decode(int[] ids, boolean skipSpecialTokens) {
-            throw new UnsupportedOperationException();
+            StringBuilder text = new StringBuilder();
+            for (int id : ids) {
+                text.append((char) (id + '`'));
+            }
+            return text.toString();
         }
 
         @Override

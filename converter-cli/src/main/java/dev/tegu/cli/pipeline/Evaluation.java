@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.tegu.attention.AttentionSpec;
 import dev.tegu.checkpoint.Durable;
 import dev.tegu.checkpoint.HuggingFaceDirectory;
+import dev.tegu.checkpoint.WeightsDigest;
 import dev.tegu.cli.InputException;
 import dev.tegu.cli.console.Console;
 import dev.tegu.cli.console.EvalConsole;
@@ -14,12 +15,15 @@ import dev.tegu.cli.experiment.Experiment;
 import dev.tegu.cli.experiment.ExperimentConfig;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.engine.Engines;
+import dev.tegu.eval.AnswerFile;
 import dev.tegu.eval.EvalData;
 import dev.tegu.eval.EvalInput;
 import dev.tegu.eval.EvalReport;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.Evaluator;
+import dev.tegu.eval.HarnessFiles;
 import dev.tegu.eval.ModelResults;
+import dev.tegu.eval.TaskResult;
 import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelConfig;
@@ -114,28 +118,31 @@ public final class Evaluation {
     }
 
     /**
-     * Measures the models one after the other.
+     * Measures the models one after the other. Answers are kept in {@code answers/} until all is
+     * written, and used again by a run that was stopped.
      *
      * @param student directory of the student to measure, as it would be given away
-     * @param dir where {@code NAME.json} of each model and {@code results.md} go
+     * @param dir where {@code NAME.json} of each model, {@code samples/NAME/samples_TASK.jsonl} and
+     *     {@code results.md} go
      */
     public Results run(Path student, Path dir) throws IOException {
         ExperimentConfig config = experiment.config();
         Path teacher = Path.of(config.teacher());
         Device device = Engines.device(config.device());
+        Path answers = dir.resolve("answers");
         try (HuggingFaceTextTokenizer tokenizer = HuggingFaceTextTokenizer.load(teacher)) {
             try (DecoderModel model =
                     DecoderModel.load(teacher, device, Set.of(), config.dtype())) {
-                measure("teacher", model, tokenizer);
+                measure("teacher", model, tokenizer, answers, WeightsDigest.of(teacher));
             }
             try (DecoderModel model =
                     AdaptedModels.load(student, device, Set.of(), config.dtype())) {
-                measure("student", model, tokenizer);
+                measure("student", model, tokenizer, answers, WeightsDigest.of(student));
             }
             for (String control : config.controls()) {
                 try (HuggingFaceDirectory files = HuggingFaceDirectory.open(teacher);
                         DecoderModel model = load(files, control, device)) {
-                    measure(control, model, tokenizer);
+                    measure(control, model, tokenizer, answers, WeightsDigest.of(teacher));
                 }
             }
         }
@@ -148,20 +155,46 @@ public final class Evaluation {
             JsonNode json = report.json(model.name());
             models.put(model.name(), json);
             write(dir, model.name() + ".json", json.toPrettyString() + "\n");
+            writeSamples(dir.resolve("samples").resolve(model.name()), model);
         }
-        write(dir, TABLE, report.markdown());
+        write(dir, TABLE, report.document());
+        Durable.deleteTree(answers);
         return new Results(report.text(), models);
     }
 
-    private void measure(String name, DecoderModel model, HuggingFaceTextTokenizer tokenizer) {
-        try (EvalConsole progress = new EvalConsole(console, name)) {
+    private static void writeSamples(Path dir, ModelResults model) throws IOException {
+        for (TaskResult task : HarnessFiles.leaves(model.results())) {
+            if (!task.samples().isEmpty()) {
+                Durable.createFolders(dir);
+                HarnessFiles.writeSamples(dir.resolve("samples_" + task.task() + ".jsonl"), task);
+            }
+        }
+    }
+
+    private void measure(
+            String name,
+            DecoderModel model,
+            HuggingFaceTextTokenizer tokenizer,
+            Path answers,
+            String weights)
+            throws IOException {
+        try (EvalConsole progress = new EvalConsole(console, name);
+                AnswerFile known =
+                        ModelAnswers.open(
+                                answers.resolve(name + ".bin"),
+                                // A control's new parameters are drawn from the seed.
+                                weights + " seed " + experiment.config().seed(),
+                                model,
+                                Set.of(),
+                                true,
+                                console)) {
+            EvalInput input = new EvalInput(model, tokenizer, data, known);
             results.add(
                     new ModelResults(
                             name,
                             OptionalLong.of(StateSize.atFullContext(model)),
                             settings,
-                            Evaluator.run(
-                                    new EvalInput(model, tokenizer, data), settings, progress)));
+                            Evaluator.run(input, settings, progress)));
         }
     }
 

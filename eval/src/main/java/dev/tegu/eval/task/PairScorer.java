@@ -101,11 +101,7 @@ final class PairScorer {
         int total = single.size() + rows.size();
         Timing first = scoreSingle(pairs, single, ratings, scorer(0, single.size(), total));
         Timing second = scoreRows(pairs, rows, ratings, scorer(single.size(), rows.size(), total));
-        return new Scored(
-                List.of(ratings),
-                new Timing(
-                        first.processedTokens() + second.processedTokens(),
-                        first.seconds() + second.seconds()));
+        return new Scored(List.of(ratings), first.plus(second));
     }
 
     private BatchScorer scorer(int before, int size, int total) {
