@@ -27,7 +27,7 @@ final class SequenceScores {
             return scores;
         }
         try (NDManager scope = model.manager().newSubManager()) {
-            // Other tokens than those that stand there are asked of whole texts.
+            // other targets are rated by one pass over the whole texts
             int shared = targets == sequences ? shared(model, sequences) : 0;
             TokenScores beginning = new TokenScores(new float[0], new boolean[0]);
             NDList out;
