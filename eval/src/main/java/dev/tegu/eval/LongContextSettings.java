@@ -16,6 +16,6 @@ public record LongContextSettings(
         @Default("{}") PasskeySettings passkey,
         @Default("{}") RulerSettings ruler) {
     /** All defaults. */
-    static final LongContextSettings DEFAULTS =
+    public static final LongContextSettings DEFAULTS =
             ConfigBinder.bind(ConfigNode.parse("{}", "defaults"), LongContextSettings.class);
 }
