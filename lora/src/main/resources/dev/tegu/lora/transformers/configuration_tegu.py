@@ -42,7 +42,8 @@ class TeguConfig(PretrainedConfig):
                 f"linear_attention.version is {linear_attention['version']}, this file reads 1; "
                 "use the modeling files that were exported with the weights"
             )
-        rope = dict(kwargs.pop("rope_parameters", None) or kwargs.pop("rope_scaling", None) or {})
+        scaling = kwargs.pop("rope_scaling", None)
+        rope = dict(kwargs.pop("rope_parameters", None) or scaling or {})
         super().__init__(**kwargs)
         for key, default in self.STANDARD.items():
             value = self.value(key)

@@ -246,7 +246,7 @@ def scaled_rope(config, frequency):
         turns = original * frequency / (2 * math.pi)
         blend = ((turns - low) / (high - low)).clamp(0, 1)
         return (1 - blend) * frequency / factor + blend * frequency, 1.0
-    if kind == "longrope":
+    if kind in ("longrope", "su"):
         stretch = torch.tensor([given["short_factor"], given["long_factor"]], dtype=torch.float64, device="cpu")
         ratio = given.get("factor") or config.max_position_embeddings / original
         default = math.sqrt(1 + math.log(ratio) / math.log(original)) if ratio > 1 else 1.0
@@ -299,7 +299,7 @@ class TeguHeads(TeguLinears):
             for name, whole in zip(self.norm_names, (inner, narrow)):
                 self.add_module(name, norm_of(config, self.width if by_head else whole))
 
-        # scores are divided by sqrt(D) below; a family that divides by another root has its queries scaled
+        # scores are divided by sqrt(D) elsewhere; a family that divides by another root has its queries scaled
         scale = config.value(form["query_scale"]) if "query_scale" in form else None
         self.query_scale = (self.width / scale) ** 0.5 if scale else 1.0
 
@@ -771,11 +771,11 @@ class TeguDecoderLayer(nn.Module):
         self.attention_name = form["attention"].removesuffix(".")
         self.add_module(self.attention_name, (TeguSoftmaxAttention if stays else TeguAttention)(config, layer))
 
-        has_experts = form.get("mlp", "gated") == "experts"
-        prefix = form["linears"]["router" if has_experts else "fc1" if form.get("mlp") == "plain" else "gate_proj"]
-        prefix = prefix["name"].split(".")[0] + "."
-        self.mlp_name = prefix.removesuffix(".")
-        mlp = TeguExperts(config, prefix) if has_experts else TeguMLP(config, linears_of(config, prefix))
+        kind = form.get("mlp", "gated")
+        first = {"gated": "gate_proj", "plain": "fc1", "experts": "router"}[kind]
+        self.mlp_name = form["linears"][first]["name"].split(".")[0]
+        prefix = self.mlp_name + "."
+        mlp = TeguExperts(config, prefix) if kind == "experts" else TeguMLP(config, linears_of(config, prefix))
         self.add_module(self.mlp_name, mlp)
 
         self.norm_names = {role: name for role, name in form["norms"].items() if role not in ("q_norm", "k_norm")}
@@ -920,9 +920,9 @@ class TeguModel(TeguPreTrainedModel):
             if not torch.equal(given[real], position[real]):
                 raise ValueError("position_ids: positions count the tokens of a text from 0, others are not known")
         radians, factor = (torch.cat([x, x], -1).to(h.device) for x in rope(self.config))
-        # what was read before a text became long keeps its angles
-        is_long = position[:, -1] + real[:, -1] > original_length(self.config)
-        angle = (position.double()[..., None] * radians[is_long.int()][:, None])[:, None]
+        # the longest text of a batch decides; what was read before it became long keeps its angles
+        is_long = (position[:, -1] + real[:, -1]).amax() > original_length(self.config)
+        angle = (position.double()[..., None] * radians[is_long.int()])[:, None]
         return {
             "position": position,
             "real": real,
