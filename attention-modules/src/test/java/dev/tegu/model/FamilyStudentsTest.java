@@ -86,6 +86,48 @@ class FamilyStudentsTest {
         }
     }
 
+    /** Weights of half precision, which every switch must let through, in every form. */
+    @ParameterizedTest
+    @MethodSource("own")
+    void bfloat16IsNearFloat32AndItsTokensAgree(String name) throws IOException {
+        Path path = Families.path(name, dir);
+        AttentionSpec method = spec("lizard").orElseThrow();
+        try (HuggingFaceDirectory files = HuggingFaceDirectory.open(path)) {
+            ModelConfig config =
+                    ModelConfig.parse(files.config(), "test")
+                            .withLinearAttention(Optional.of(method));
+            try (DecoderModel wide = DecoderModel.load(files, config, Device.cpu(), 3);
+                    DecoderModel half =
+                            DecoderModel.load(files, config, Device.cpu(), 3, DType.BF16, false);
+                    NDManager scope = half.manager().newSubManager();
+                    DecoderState state = half.newState()) {
+                double off =
+                        relative(
+                                TinyStudents.alone(wide, text(0, 20)),
+                                TinyStudents.alone(half, text(0, 20)));
+                assertTrue(off > 0 && off < 0.15, "off by " + off);
+                half.teacher(TinyStudents.batch(scope, text(0, 20))).close();
+                half.forward(TinyStudents.batch(scope, text(0, 12)), state);
+                if (DecodeScript.reasonAgainst(half).isEmpty()) {
+                    try (Decoding fast = new TokenDecoder(half, state);
+                            Decoding slow = new LayerwiseDecoding(half, state.copy())) {
+                        for (int token = 3; token < 9; token++) {
+                            double apart =
+                                    relative(
+                                            slow.logits(new int[] {token}),
+                                            fast.logits(new int[] {token}));
+                            assertTrue(apart < 0.05, "token " + token + " off by " + apart);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    static Stream<String> own() {
+        return Families.OWN.stream();
+    }
+
     private static void comparePieces(DecoderModel model) {
         try (DecoderState state = model.newState()) {
             int[][] pieces = {text(0, 9), text(9, 20), text(20, 21), text(21, 22)};
