@@ -16,6 +16,6 @@ public record LongContextSettings(
         @Default("{}") PasskeySettings passkey,
         @Default("{}") RulerSettings ruler) {
     /** All defaults. */
-    public static final LongContextSettings DEFAULTS =
+    static final LongContextSettings DEFAULTS =
             ConfigBinder.bind(ConfigNode.parse("{}", "defaults"), LongContextSettings.class);
 }
