@@ -52,11 +52,6 @@ final class LetterModel implements LanguageModel {
     }
 
     @Override
-    public List<TokenScores> score(List<int[]> rows, List<int[]> targets) {
-        throw new UnsupportedOperationException("questions ask for what stands there");
-    }
-
-    @Override
     public List<TokenScores> score(List<int[]> rows) {
         sequences.addAll(rows);
         List<TokenScores> scores = new ArrayList<>();

@@ -9,7 +9,6 @@ import dev.tegu.eval.EvalInput;
 import dev.tegu.eval.EvalProgress;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
-import dev.tegu.eval.LongContextSettings;
 import dev.tegu.eval.NeedleSettings;
 import dev.tegu.eval.PerplexitySettings;
 import dev.tegu.eval.RecallSettings;
@@ -82,11 +81,9 @@ class QuestionScoresTest {
                 new PerplexitySettings(16, 16),
                 new NeedleSettings(100, 1, List.of()),
                 new RecallSettings(1, 1, 1, List.of()),
-                LongContextSettings.DEFAULTS,
                 batchSize,
                 0,
-                how,
-                false);
+                how);
     }
 
     private TaskResult run(DecoderModel of, String task, QuestionSettings how, int batchSize) {

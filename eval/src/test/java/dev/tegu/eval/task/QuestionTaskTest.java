@@ -13,7 +13,6 @@ import dev.tegu.eval.EvalInput;
 import dev.tegu.eval.EvalProgress;
 import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
-import dev.tegu.eval.LongContextSettings;
 import dev.tegu.eval.NeedleSettings;
 import dev.tegu.eval.PerplexitySettings;
 import dev.tegu.eval.RecallSettings;
@@ -44,11 +43,9 @@ class QuestionTaskTest {
                 new PerplexitySettings(16, 16),
                 new NeedleSettings(100, 1, List.of()),
                 new RecallSettings(1, 1, 1, List.of()),
-                LongContextSettings.DEFAULTS,
                 4,
                 0,
-                how,
-                false);
+                how);
     }
 
     private EvalInput input(LetterModel model, boolean bos, AnswerCache cache) {
