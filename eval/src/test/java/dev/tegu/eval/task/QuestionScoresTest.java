@@ -186,15 +186,38 @@ class QuestionScoresTest {
         assertEquals(mean, result.metric("acc_norm").value(), 1e-12);
     }
 
-    @Test
-    void singleTokensOfOneForwardPass() {
-        writeQuiz();
+    /** A task whose answers are one token each; texts of 2 to 60. */
+    private String letters() {
+        StringBuilder lines = new StringBuilder();
+        for (int q = 0; q < 9; q++) {
+            lines.append("{\"q\": \"").append("w ".repeat(1 + 7 * (q % 5))).append(q);
+            lines.append("\", \"gold\": ").append(q % 4).append("}\n");
+        }
+        Asking.write(folder, "letters.jsonl", lines.toString());
+        return Asking.write(
+                        folder,
+                        "letters.yaml",
+                        """
+                        task: letters
+                        output_type: multiple_choice
+                        files: {test: [letters.jsonl]}
+                        test_split: test
+                        doc_to_text: "{{q}}:"
+                        doc_to_choice: ["A", "B", "C", "D"]
+                        doc_to_target: gold
+                        target_delimiter: ""
+                        metric_list: [{metric: acc}]
+                        """)
+                .toString();
+    }
 
-        TaskResult result = run(model, "quiz", Asking.shots(2), 4);
+    @ParameterizedTest
+    @ValueSource(ints = {0, 2})
+    void singleTokensOfOneForwardPass(int shots) {
+        TaskResult result = run(model, letters(), Asking.shots(shots), 4);
 
-        TaskResult maps = result.subtasks().get(0);
-        assertEquals(2, maps.shots());
-        for (Sample sample : maps.samples()) {
+        assertEquals(shots, result.shots());
+        for (Sample sample : result.samples()) {
             List<Double> logProbs = naiveLogProbs(sample);
             assertItemsEqual(sample, logProbs);
             int best = NaiveScores.argmax(logProbs, List.of("A", "B", "C", "D"), "acc");
@@ -266,7 +289,7 @@ class QuestionScoresTest {
         writeArc(9);
         writeQuiz();
         try (DecoderModel of = model(kind)) {
-            for (String task : List.of("arc_easy", "quiz_maps")) {
+            for (String task : List.of("arc_easy", "quiz_maps", letters())) {
                 List<Sample> one = run(of, task, QuestionSettings.DEFAULTS, 1).samples();
                 for (int batchSize : new int[] {2, 7, 1_000}) {
                     List<Sample> many =

@@ -302,6 +302,30 @@ class TaskPromptTest {
     }
 
     @Test
+    void shotsAreDrawnAsTheHarnessDrawsThem() {
+        String record = "{\"passage\": \"p%d\", \"question\": \"q\", \"label\": 0}\n";
+        StringBuilder train = new StringBuilder();
+        for (int i = 0; i < 10; i++) {
+            train.append(record.formatted(i));
+        }
+        Asking.write(folder, "BoolQ/train.jsonl", train.toString());
+        Asking.write(folder, "BoolQ/val.jsonl", record.formatted(10) + record.formatted(11));
+        String rest = "\nQuestion: q?\nAnswer: no\n\n";
+
+        List<String> contexts =
+                Asking.ask("boolq", folder, Asking.shots(3)).stream()
+                        .map(question -> question.requests().get(0).context())
+                        .toList();
+
+        // Python's random.Random(1234).sample(range(10), 3), twice.
+        assertEquals(
+                List.of(
+                        "p7" + rest + "p1" + rest + "p0" + rest + "p10\nQuestion: q?\nAnswer:",
+                        "p1" + rest + "p0" + rest + "p9" + rest + "p11\nQuestion: q?\nAnswer:"),
+                contexts);
+    }
+
+    @Test
     void shotsOfTheSplitThatIsMeasuredLeaveTheQuestionOut() {
         Asking.write(
                 folder,
