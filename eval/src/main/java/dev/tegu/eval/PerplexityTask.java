@@ -174,7 +174,7 @@ final class PerplexityTask implements EvalTask {
                             List.of(-sum),
                             Map.of("token_nll", sum),
                             Map.of("token_nll", (double) window.scored()),
-                            Map.of("length", window.scored())));
+                            Map.of("tokens", window.scored())));
         }
         return samples;
     }

@@ -127,7 +127,7 @@ final class WikiTextTask implements EvalTask {
                             List.of(sum),
                             metrics,
                             weights,
-                            Map.of("length", tokens)));
+                            Map.of("tokens", tokens)));
         }
         return samples;
     }
