@@ -360,7 +360,12 @@ public final class DecoderModel implements LanguageModel, AutoCloseable {
 
     @Override
     public List<TokenScores> score(List<int[]> sequences) {
-        return SequenceScores.of(this, sequences);
+        return SequenceScores.of(this, sequences, sequences);
+    }
+
+    @Override
+    public List<TokenScores> score(List<int[]> sequences, List<int[]> targets) {
+        return SequenceScores.of(this, sequences, targets);
     }
 
     @Override

@@ -23,6 +23,16 @@ public interface LanguageModel {
     List<TokenScores> score(List<int[]> sequences);
 
     /**
+     * Rates tokens that need not stand in the sequences: what comes after tokens {@code 0..t} is
+     * compared with {@code t + 1} of the targets.
+     *
+     * @param sequences as {@link #score(List)}
+     * @param targets one row a sequence, of the same length; the first of each is not looked at
+     * @return one entry a sequence, in the same order
+     */
+    List<TokenScores> score(List<int[]> sequences, List<int[]> targets);
+
+    /**
      * Rates several tokens that may follow a text, all in one batch; a model that can reads each
      * text once, this one once a candidate.
      *

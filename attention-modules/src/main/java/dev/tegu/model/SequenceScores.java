@@ -10,7 +10,7 @@ import java.util.List;
 final class SequenceScores {
     private SequenceScores() {}
 
-    static List<TokenScores> of(DecoderModel model, List<int[]> sequences) {
+    static List<TokenScores> of(DecoderModel model, List<int[]> sequences, List<int[]> targets) {
         int longest = sequences.stream().mapToInt(ids -> ids.length).max().orElse(0);
         List<TokenScores> scores = new ArrayList<>();
         if (longest < 2) {
@@ -19,7 +19,11 @@ final class SequenceScores {
         }
         try (NDManager scope = model.manager().newSubManager()) {
             TokenBatch batch = batch(model, scope, sequences);
-            NDList out = model.nextTokenScores(model.forward(batch), batch.ids());
+            NDArray next =
+                    targets == sequences
+                            ? batch.ids()
+                            : TokenBatch.padded(scope, targets, TokenBatch.Side.RIGHT).ids();
+            NDList out = model.nextTokenScores(model.forward(batch), next);
             float[] logProbs = out.get(0).toFloatArray();
             float[] greedy = out.get(1).toFloatArray();
             for (int row = 0; row < sequences.size(); row++) {

@@ -68,7 +68,7 @@ public record EvalData(List<NamedText> texts, Optional<Path> root) {
      * @param task name of the task that asks, for the message
      * @throws IllegalArgumentException if there is none
      */
-    List<NamedText> required(String task) {
+    public List<NamedText> required(String task) {
         if (texts.isEmpty()) {
             throw new IllegalArgumentException(
                     "task `"

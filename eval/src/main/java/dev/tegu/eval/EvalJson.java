@@ -15,8 +15,8 @@ import java.util.OptionalDouble;
  * higher_is_better} and {@code n-samples} ({@code original}, {@code effective}) by task; {@code
  * config} for the whole run; {@code task_hashes} of the tasks whose samples are known; {@code
  * model_source}, {@code model_name}, {@code model_name_sanitized}. Beyond that shape: {@code
- * scored_tokens} in {@code n-samples}; {@code state_bytes_per_sequence} when known; and last {@code
- * timings} by task, the only part that differs between two runs of the same model. No date: a
+ * scored_tokens} in {@code n-samples}; {@code state_bytes_per_sequence} when known; {@code grids}
+ * of recall tasks (see {@link RecallGrid}); and last {@code timings} by task, the only part that differs between two runs of the same model. No date: a
  * caller that wants one adds it at the end.
  *
  * <p>An infinite number stands as a string ({@code "Infinity"}), since JSON has none.
@@ -55,6 +55,7 @@ final class EvalJson {
         parts.json.put("model_source", "tegu").put("model_name", model.name());
         parts.json.put("model_name_sanitized", HarnessNames.model(model.name()));
         model.stateBytes().ifPresent(bytes -> parts.json.put("state_bytes_per_sequence", bytes));
+        putGrids(parts.json, model);
         parts.json.set("timings", parts.timings);
         return parts.json;
     }
@@ -103,6 +104,16 @@ final class EvalJson {
                 .put("scored_tokens", result.scoredTokens());
         if (!result.samples().isEmpty()) {
             hashes.put(result.task(), SampleJson.taskHash(result.samples()));
+        }
+    }
+
+    private static void putGrids(ObjectNode json, ModelResults model) {
+        for (TaskResult result : model.results()) {
+            RecallGrid.of(result.samples())
+                    .ifPresent(
+                            grid ->
+                                    json.withObjectProperty("grids")
+                                            .set(result.task(), grid.json()));
         }
     }
 

@@ -56,7 +56,28 @@ public record EvalReport(List<ModelResults> models) {
 
     /** Aligned plain text: a row a metric, a column a model; an arrow points to the better side. */
     public String text() {
-        return table().text();
+        return table().text() + grids();
+    }
+
+    /** Recall by length, a table a task and model. */
+    private String grids() {
+        StringBuilder text = new StringBuilder();
+        for (ModelResults model : models) {
+            for (TaskResult result : model.results()) {
+                RecallGrid.of(result.samples())
+                        .ifPresent(
+                                grid ->
+                                        text.append("\n")
+                                                .append(result.task())
+                                                .append(", ")
+                                                .append(model.name())
+                                                .append(": ")
+                                                .append(grid.metric())
+                                                .append(" by length\n")
+                                                .append(grid.text()));
+            }
+        }
+        return text.toString();
     }
 
     /** The same table in Markdown. */

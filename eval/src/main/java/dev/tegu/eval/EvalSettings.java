@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param perplexity settings of that task
  * @param needle settings of that task
  * @param recall settings of that task
+ * @param longContext settings of the tasks by length
  * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
  * @param seed seed of the generated documents
  * @param questions how tasks that are files are measured
@@ -29,11 +30,12 @@ public record EvalSettings(
         @Default("{}") PerplexitySettings perplexity,
         @Default("{}") NeedleSettings needle,
         @Default("{}") RecallSettings recall,
+        @Flat LongContextSettings longContext,
         @Default("8") int batchSize,
         @Default("0") long seed,
         @Flat QuestionSettings questions) {
 
-    /** Tasks that are files are measured with their defaults. */
+    /** Tasks by length, and tasks that are files, with their defaults. */
     public EvalSettings(
             List<String> tasks,
             Optional<Integer> limit,
@@ -42,7 +44,16 @@ public record EvalSettings(
             RecallSettings recall,
             int batchSize,
             long seed) {
-        this(tasks, limit, perplexity, needle, recall, batchSize, seed, QuestionSettings.DEFAULTS);
+        this(
+                tasks,
+                limit,
+                perplexity,
+                needle,
+                recall,
+                LongContextSettings.DEFAULTS,
+                batchSize,
+                seed,
+                QuestionSettings.DEFAULTS);
     }
 
     /**
@@ -71,7 +82,7 @@ public record EvalSettings(
     }
 
     /** How many of {@code samples} are left under the limit. */
-    int limited(int samples) {
+    public int limited(int samples) {
         return Math.min(samples, limit.orElse(samples));
     }
 }

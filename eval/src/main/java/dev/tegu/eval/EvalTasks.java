@@ -1,15 +1,24 @@
 package dev.tegu.eval;
 
 import dev.tegu.config.Nearest;
+import dev.tegu.eval.recall.RecallTasks;
 import dev.tegu.eval.task.TaskLibrary;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** The tasks there are, by name: those in Java, and those that are files. */
 public final class EvalTasks {
     private static final List<EvalTask> IN_JAVA =
-            List.of(new PerplexityTask(), new WikiTextTask(), new NeedleTask(), new RecallTask());
+            Stream.concat(
+                            Stream.of(
+                                    new PerplexityTask(),
+                                    new WikiTextTask(),
+                                    new NeedleTask(),
+                                    new RecallTask()),
+                            RecallTasks.all().stream())
+                    .toList();
 
     private EvalTasks() {}
 

@@ -6,6 +6,7 @@ import dev.tegu.eval.probe.TokenizedProbe;
 import dev.tegu.model.TokenScores;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -82,14 +83,56 @@ record ProbeSet(
             metrics.add(accuracy("acc_beyond_" + distance, probes, scored.scores(), distance));
         }
         return new TaskResult(
-                task,
-                1,
-                metrics,
-                originalSamples,
-                probes.size(),
-                scoredTokens,
-                config,
-                scored.timing());
+                        task,
+                        1,
+                        metrics,
+                        originalSamples,
+                        probes.size(),
+                        scoredTokens,
+                        config,
+                        scored.timing())
+                .withSamples(samples(probes, scored.scores()));
+    }
+
+    private List<Sample> samples(List<TokenizedProbe> probes, List<TokenScores> scores) {
+        List<Sample> samples = new ArrayList<>();
+        for (int i = 0; i < probes.size(); i++) {
+            ProbeDocument document = documents.get(i);
+            List<Sample.Request> requests = new ArrayList<>();
+            List<Object> responses = new ArrayList<>();
+            StringBuilder before = new StringBuilder(document.context());
+            for (int j = 0; j < document.questions().size(); j++) {
+                ProbeDocument.Question question = document.questions().get(j);
+                TokenizedProbe.Span span = probes.get(i).answers().get(j);
+                before.append(question.prompt());
+                requests.add(new Sample.Request(before.toString(), question.answer()));
+                responses.add(
+                        List.of(
+                                scores.get(i).logProb(span.from(), span.to()),
+                                scores.get(i).isGreedy(span.from(), span.to())));
+                before.append(question.answer());
+            }
+            ProbeDocument.Question first = document.questions().get(0);
+            samples.add(
+                    new Sample(
+                            i,
+                            Map.of("text", document.text()),
+                            first.answer(),
+                            requests,
+                            responses,
+                            Map.of("acc", probes.get(i).exactShare(scores.get(i), 0).orElseThrow()),
+                            tags(document, probes.get(i))));
+        }
+        return samples;
+    }
+
+    private static Map<String, Object> tags(ProbeDocument document, TokenizedProbe probe) {
+        Map<String, Object> tags = new LinkedHashMap<>();
+        tags.put("tokens", probe.ids().length);
+        int factEnd = document.questions().get(0).factEnd();
+        tags.put("depth", (double) factEnd / document.context().length());
+        tags.put("distance", probe.answers().get(0).distance());
+        return tags;
     }
 
     /** Over the questions whose fact is at least that far away, documents without one left out. */

@@ -6,6 +6,7 @@ import dev.tegu.model.TokenScores;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** A model that is a rule, and that remembers what it was asked. */
 public final class FakeModel implements LanguageModel {
@@ -81,7 +82,15 @@ public final class FakeModel implements LanguageModel {
     @Override
     public List<TokenScores> score(List<int[]> sequences) {
         batches.add(List.copyOf(sequences));
-        return sequences.stream().map(this::score).toList();
+        return sequences.stream().map(sequence -> score(sequence, sequence)).toList();
+    }
+
+    @Override
+    public List<TokenScores> score(List<int[]> sequences, List<int[]> targets) {
+        batches.add(List.copyOf(sequences));
+        return IntStream.range(0, sequences.size())
+                .mapToObj(i -> score(sequences.get(i), targets.get(i)))
+                .toList();
     }
 
     @Override
@@ -102,13 +111,13 @@ public final class FakeModel implements LanguageModel {
         return tokens.stream().mapToInt(Integer::intValue).toArray();
     }
 
-    private TokenScores score(int[] sequence) {
+    private TokenScores score(int[] sequence, int[] targets) {
         float[] logProbs = new float[sequence.length - 1];
         boolean[] greedy = new boolean[sequence.length - 1];
         for (int t = 0; t < logProbs.length; t++) {
             int[] prefix = Arrays.copyOf(sequence, t + 1);
-            logProbs[t] = (float) Math.log(rule.probability(prefix, sequence[t + 1]));
-            greedy[t] = rule.best(prefix) == sequence[t + 1];
+            logProbs[t] = (float) Math.log(rule.probability(prefix, targets[t + 1]));
+            greedy[t] = rule.best(prefix) == targets[t + 1];
         }
         return new TokenScores(logProbs, greedy);
     }

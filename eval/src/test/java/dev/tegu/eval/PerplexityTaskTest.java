@@ -258,6 +258,11 @@ class PerplexityTaskTest {
                     }
 
                     @Override
+                    public List<TokenScores> score(List<int[]> sequences, List<int[]> targets) {
+                        throw new AssertionError("asked about other tokens");
+                    }
+
+                    @Override
                     public List<int[]> generate(
                             List<int[]> prompts, int maxNewTokens, StopRule stop) {
                         throw new AssertionError("asked for text");

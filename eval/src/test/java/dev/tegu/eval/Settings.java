@@ -1,5 +1,7 @@
 package dev.tegu.eval;
 
+import dev.tegu.config.ConfigBinder;
+import dev.tegu.config.ConfigNode;
 import java.util.List;
 import java.util.Optional;
 
@@ -75,5 +77,10 @@ final class Settings {
             text.append("The cart number ").append(i).append(" was green. ");
         }
         return text.toString();
+    }
+
+    /** Settings of the tasks by length, as they are by themselves. */
+    static LongContextSettings longContext() {
+        return ConfigBinder.bind(ConfigNode.parse("{}", "test"), LongContextSettings.class);
     }
 }

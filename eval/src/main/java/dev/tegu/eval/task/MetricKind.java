@@ -19,7 +19,9 @@ public enum MetricKind {
     /** exp of the mean negative log-likelihood of a text, each text counting once. */
     PERPLEXITY,
     /** Whether a written answer is the right one. */
-    EXACT_MATCH;
+    EXACT_MATCH,
+    /** Whether the right answer stands somewhere in a written one, in any case. */
+    CONTAINS;
 
     /** Name in files. */
     String word() {
@@ -46,7 +48,7 @@ public enum MetricKind {
             case ACC -> type != OutputType.GENERATE_UNTIL;
             case ACC_NORM, ACC_BYTES -> type == OutputType.MULTIPLE_CHOICE;
             case PERPLEXITY -> type == OutputType.LOGLIKELIHOOD;
-            case EXACT_MATCH -> type == OutputType.GENERATE_UNTIL;
+            case EXACT_MATCH, CONTAINS -> type == OutputType.GENERATE_UNTIL;
         };
     }
 

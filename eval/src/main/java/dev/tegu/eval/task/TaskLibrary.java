@@ -24,7 +24,10 @@ public final class TaskLibrary {
                     "winogrande",
                     "boolq",
                     "openbookqa",
-                    "lambada_openai");
+                    "lambada_openai",
+                    "fda",
+                    "swde",
+                    "squad_completion");
 
     private TaskLibrary() {}
 

@@ -5,6 +5,7 @@ import dev.tegu.eval.task.TaskSpec.OutputType;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -87,8 +88,16 @@ record TaskScore(List<TaskAnswer> answers, Map<String, Double> metrics) {
                                     .equals(metric.compared(answer.question().target()))
                             ? 1
                             : 0;
+            case CONTAINS ->
+                    lower(answer.filtered(spec)).contains(lower(answer.question().target()))
+                            ? 1
+                            : 0;
             default -> answer.ratings().get(0).isGreedy() ? 1 : 0;
         };
+    }
+
+    private static String lower(String text) {
+        return text.toLowerCase(Locale.ROOT);
     }
 
     /** The choices that were made, in every order, by their place in the order that was shown. */

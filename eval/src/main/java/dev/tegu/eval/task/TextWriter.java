@@ -10,11 +10,15 @@ import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /** Lets the model write on, greedily, until a text that ends the answer. */
-final class TextWriter {
+public final class TextWriter {
     private final EvalInput input;
     private final TaskSpec.GenerationKwargs how;
 
-    TextWriter(EvalInput input, TaskSpec.GenerationKwargs how) {
+    /**
+     * @param input its model writes, its cache is asked first
+     * @param how until what, and how long at most
+     */
+    public TextWriter(EvalInput input, TaskSpec.GenerationKwargs how) {
         this.input = input;
         this.how = how;
     }
@@ -44,7 +48,7 @@ final class TextWriter {
      * What the model writes after each prompt, in order: up to the first of the ending texts, the
      * end of the text, or the greatest number of tokens.
      */
-    BatchScorer.Scored<String> write(
+    public BatchScorer.Scored<String> write(
             List<int[]> prompts, int batchSize, String task, EvalProgress progress) {
         TextTokenizer tokenizer = input.tokenizer();
         StopRule stop =
