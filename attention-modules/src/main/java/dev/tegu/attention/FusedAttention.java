@@ -31,7 +31,7 @@ import java.util.TreeMap;
  * <p>Not thread-safe, like the layer it stands on, which must stay open as long.
  */
 public final class FusedAttention implements AutoCloseable {
-    private static final Set<String> REFUSED = Set.of("mask", "document", "no_window");
+    private static final Set<String> REFUSED = Set.of("mask", "document", "no_window", "no_linear");
     private static final int NUM_OPERANDS = 8;
 
     /** What the self check runs: both ways to combine, key/value heads shared, an odd length. */

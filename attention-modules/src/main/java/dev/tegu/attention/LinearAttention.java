@@ -252,8 +252,8 @@ public final class LinearAttention implements AutoCloseable {
      *     token is padding: it is not seen, changes no state, and gets an output of 0, wherever in
      *     its row it stands; {@code document} [B, T] int64: where it changes, a new text begins
      *     that sees nothing of the one before. With {@link WindowSpec.Anchor#END} the text is what
-     *     is given in this call. {@code no_window}, of any value, takes the window's branch away
-     *     for this call
+     *     is given in this call. {@code no_window} and {@code no_linear}, of any value, take that
+     *     branch away for this call, as an ablated layer goes without it
      * @param state before the tokens
      */
     public Result chunked(
@@ -292,6 +292,21 @@ public final class LinearAttention implements AutoCloseable {
                                 .add(k)
                                 .add("p", orDummy(inputs, q))
                                 .add(index))
+                .get(0);
+    }
+
+    /**
+     * Which tokens the window shows some queries of whole texts, the kept first ones too.
+     *
+     * @param q queries before RoPE, [B, H, T, D], for their sizes alone
+     * @param inputs as for {@link #chunked}; only {@code mask} and {@code document} matter
+     * @param index which queries, [n] int64, each from 0 to T - 1
+     * @return float32 [B, n, T], 1 where it does, else 0; owned by the manager of the queries
+     */
+    public NDArray inWindow(NDArray q, Map<String, NDArray> inputs, NDArray index) {
+        return script.call(
+                        "in_window",
+                        new TorchScript.Arguments().add(q).add("p", orDummy(inputs, q)).add(index))
                 .get(0);
     }
 

@@ -12,6 +12,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -223,6 +224,17 @@ public final class DecoderLayer {
     }
 
     /**
+     * Which tokens the window of the student's attention shows some queries; see {@link
+     * LinearAttention#inWindow}.
+     *
+     * @param index which queries, [n] int64
+     * @return float32 [B, n, T], 1 or 0
+     */
+    public NDArray inWindow(Projected in, Places places, NDArray index) {
+        return attention.orElseThrow().inWindow(in.q(), inputs(places), index);
+    }
+
+    /**
      * Rows of the teacher's mixing matrix: its attention weights.
      *
      * @param index which queries, [n] int64
@@ -260,16 +272,20 @@ public final class DecoderLayer {
     }
 
     private Map<String, NDArray> droppingInputs(Projected in, Places places) {
-        Map<String, NDArray> inputs = textInputs(places, in.q().getManager());
+        Map<String, NDArray> inputs = textInputs(places, in.q().getManager(), Set.of());
         putInput(in, inputs);
         return inputs;
     }
 
     /** What the attention reads beside q, k, v and x of whole texts. */
-    private Map<String, NDArray> textInputs(Places places, NDManager owner) {
+    private Map<String, NDArray> textInputs(
+            Places places, NDManager owner, Set<LinearAttention.Branch> without) {
         Map<String, NDArray> inputs = inputs(places);
-        if (dropsWindow) {
+        if (dropsWindow || without.contains(LinearAttention.Branch.WINDOW)) {
             inputs.put("no_window", Numbers.onCpu(owner, 0f));
+        }
+        if (without.contains(LinearAttention.Branch.LINEAR)) {
+            inputs.put("no_linear", Numbers.onCpu(owner, 0f));
         }
         return inputs;
     }
@@ -296,20 +312,23 @@ public final class DecoderLayer {
      * what was recorded, the leaf.
      */
     NDList wholeTape(NDArray hidden, Places places, NDManager owner) {
-        TorchScript.Arguments arguments = layerArguments(hidden, places, owner);
+        TorchScript.Arguments arguments = layerArguments(hidden, places, owner, Set.of());
         String method = attention.isPresent() ? "linear_tape" : "softmax_tape";
         NDList out = GradMode.on(() -> script.call(method, arguments));
         out.attach(owner);
         return out;
     }
 
-    private TorchScript.Arguments layerArguments(NDArray hidden, Places places, NDManager owner) {
+    private TorchScript.Arguments layerArguments(
+            NDArray hidden, Places places, NDManager owner, Set<LinearAttention.Branch> without) {
         return new TorchScript.Arguments()
                 .add(hidden)
                 .add("w", weights)
                 .add(
                         "p",
-                        attention.isPresent() ? textInputs(places, owner) : softmaxInputs(places));
+                        attention.isPresent()
+                                ? textInputs(places, owner, without)
+                                : softmaxInputs(places));
     }
 
     TorchScript script() {
@@ -345,11 +364,20 @@ public final class DecoderLayer {
 
     /** The same over tokens that may be padding or of different texts. */
     public NDArray forward(NDArray hidden, Places places) {
+        return forward(hidden, places, Set.of());
+    }
+
+    /**
+     * The same without some branches of the student's attention, as {@link LinearAttention} goes
+     * without those that are ablated. A softmax layer stays as it is.
+     */
+    public NDArray forward(NDArray hidden, Places places, Set<LinearAttention.Branch> without) {
         NDManager owner = hidden.getManager();
         try (NDManager scope = owner.newSubManager()) {
             scope.tempAttachAll(hidden);
             String method = attention.isPresent() ? "linear_layer" : "softmax_layer";
-            return scope.ret(script.call(method, layerArguments(hidden, places, scope)).get(0));
+            return scope.ret(
+                    script.call(method, layerArguments(hidden, places, scope, without)).get(0));
         }
     }
 

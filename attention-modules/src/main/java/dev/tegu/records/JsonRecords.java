@@ -101,7 +101,12 @@ public final class JsonRecords {
         }
     }
 
-    static JsonNode object(JsonNode node, String place) {
+    /**
+     * The node, which must be an object.
+     *
+     * @throws DataException if it is not
+     */
+    public static JsonNode object(JsonNode node, String place) {
         if (node == null || !node.isObject()) {
             throw new DataException(place + ": expected a JSON object, found " + kind(node));
         }
@@ -122,6 +127,7 @@ public final class JsonRecords {
                 : "a JSON " + node.getNodeType().name().toLowerCase(Locale.ROOT);
     }
 
+    /** The names of an object's fields, for messages. */
     public static String names(JsonNode object) {
         StringBuilder names = new StringBuilder();
         object.fieldNames()

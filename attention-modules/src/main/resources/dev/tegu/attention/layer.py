@@ -7,7 +7,7 @@
   # gate's weights, gate.log_decay [H] of constant gates, or the log-gate g [B, S, T] or [B, S, T, F]
   # itself; feature_map_{q,k}.{weight,bias}; window_factor [H]; sinks [H, m]; alpha [H]; output_norm.weight
   # [H, D]; and, of any spec, mask [B, T] (0: padding) and document [B, T] (int64; a change starts a new text);
-  # no_window, of any value, takes the window's branch out of a pass in chunks, whose states stay.
+  # no_window and no_linear, of any value, take a branch out of a pass in chunks, whose states stay.
   # `s` is the state before the new tokens, see `empty_state`.
   #
   # Everything about who sees whom follows from one number a token: `pos`, how many tokens of its
@@ -23,7 +23,7 @@
     if self.ablate_window:
       num_w = torch.zeros_like(num_w)
       den_w = torch.zeros_like(den_w)
-    if self.ablate_linear:
+    if self.ablate_linear or "no_linear" in p:
       num_l = torch.zeros_like(num_l)
       den_l = torch.zeros_like(den_l)
     if self.combine_kind == "shared_denominator":
@@ -228,6 +228,9 @@
       if "no_window" not in p:
         num_w, den_w = self.window_branch(qw, all_k, all_v, pos, span, first, p)
         scale_w = den_w
+      elif not self.linear:
+        # nothing is left, in the output's shape
+        num_w = torch.zeros_like(qw)
 
     window_k_linear = s["window_k_linear"]
     window_g = s["window_g"]

@@ -15,17 +15,7 @@
     real = torch.ones([B, T], dtype=4, device=q.device)
     if "mask" in p:
       real = (p["mask"] != 0).to(4)
-    pos, text, length = self.texts(real, p)
-    # of the queries [B, n, 1], of the keys [B, 1, T]
-    at = pos.index_select(1, index).unsqueeze(2)
-    key_at = pos.unsqueeze(1)
-    seen = torch.logical_and(text.index_select(1, index).unsqueeze(2) == text.unsqueeze(1), key_at <= at)
-    both = real.index_select(1, index).unsqueeze(2) * real.unsqueeze(1)
-    seen = torch.logical_and(seen, both != 0)
-    near = torch.zeros_like(seen)
-    if self.window_size > 0:
-      span = self.spans(pos, length).index_select(1, index).unsqueeze(2)
-      near = torch.logical_and(seen, torch.logical_or(at - key_at < span, key_at < self.keep_first))
+    seen, near, length = self.sight(real, p, index)
     num_w = torch.zeros([B, H, index.size(0), T], dtype=q.dtype, device=q.device)
     den_w = num_w[..., :1]
     num_l = num_w
@@ -69,6 +59,31 @@
           linear[name] = p[name]
       y = self.combine(num_w, den_w, num_l, den_l, linear)
     return y
+
+  def sight(self, real: Tensor, p: Dict[str, Tensor], index: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    # real [B, T], queries index [n] -> which tokens each query may see and which of them its window
+    # shows, both [B, n, T]; each token's length of its text [B, T]
+    pos, text, length = self.texts(real, p)
+    # of the queries [B, n, 1], of the keys [B, 1, T]
+    at = pos.index_select(1, index).unsqueeze(2)
+    key_at = pos.unsqueeze(1)
+    seen = torch.logical_and(text.index_select(1, index).unsqueeze(2) == text.unsqueeze(1), key_at <= at)
+    both = real.index_select(1, index).unsqueeze(2) * real.unsqueeze(1)
+    seen = torch.logical_and(seen, both != 0)
+    near = torch.zeros_like(seen)
+    if self.window_size > 0:
+      span = self.spans(pos, length).index_select(1, index).unsqueeze(2)
+      near = torch.logical_and(seen, torch.logical_or(at - key_at < span, key_at < self.keep_first))
+    return (seen, near, length)
+
+  def in_window(self, q: Tensor, p: Dict[str, Tensor], index: Tensor) -> Tensor:
+    # q [B, H, T, D] for its sizes -> 1 where the window of a query of index [n] shows a token, else 0,
+    # float32 [B, n, T]
+    real = torch.ones([q.size(0), q.size(2)], dtype=4, device=q.device)
+    if "mask" in p:
+      real = (p["mask"] != 0).to(4)
+    seen, near, length = self.sight(real, p, index)
+    return near.to(6)
 
   def texts(self, real: Tensor, p: Dict[str, Tensor]) -> Tuple[Tensor, Tensor, Tensor]:
     # real [B, T] -> how many tokens of its text came before each token, its text's number and its

@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import dev.tegu.attention.LinearAttention.Branch;
 import dev.tegu.config.ConfigBinder;
@@ -74,6 +75,48 @@ class AblationTest {
             assertEquals(states.keySet(), result.state().tensors().keySet());
             states.forEach(
                     (name, state) -> assertEquals(state, result.state().tensors().get(name), name));
+        }
+    }
+
+    static Stream<Arguments> presetsWithout() {
+        return Stream.of("lolcats", "lolcats-terrace", "lizard", "liger", "window-sinks")
+                .flatMap(
+                        name ->
+                                Stream.of(
+                                                Set.of(Branch.WINDOW),
+                                                Set.of(Branch.LINEAR),
+                                                Set.of(Branch.WINDOW, Branch.LINEAR))
+                                        .map(without -> Arguments.of(name, without)));
+    }
+
+    @ParameterizedTest(name = "{0} without {1}")
+    @MethodSource("presetsWithout")
+    void aCallWithoutABranchIsThatOfTheAblatedLayer(String preset, Set<Branch> without) {
+        AttentionSpec spec = AttentionCase.spec(preset, 4);
+        AttentionShape shape = new AttentionShape(4, 2, 8, 5);
+        try (NDManager manager = TestDevice.newManager();
+                LinearAttention whole = new LinearAttention(spec, shape, 16);
+                LinearAttention ablated = new LinearAttention(spec, shape, 16, without)) {
+            Map<String, NDArray> inputs =
+                    new TreeMap<>(new AttentionCase(manager, spec, shape, 30).inputs);
+            NDArray q = inputs.remove("q");
+            NDArray k = inputs.remove("k");
+            NDArray v = inputs.remove("v");
+            NDArray expected =
+                    ablated.chunked(q, k, v, inputs, ablated.emptyState(q, k, v)).output();
+            NDArray index = manager.create(new long[] {0, 3, 17, 29});
+            NDArray rows = ablated.mixing(q, k, inputs, index);
+            if (spec.window().size() > 0 && without.equals(Set.of(Branch.LINEAR))) {
+                NDArray seen = rows.abs().sum(new int[] {1}).gt(0).toType(DataType.FLOAT32, false);
+                assertEquals(seen, whole.inWindow(q, inputs, index), preset);
+            }
+            for (Branch branch : without) {
+                inputs.put(branch == Branch.WINDOW ? "no_window" : "no_linear", manager.create(0f));
+            }
+
+            assertEquals(
+                    expected, whole.chunked(q, k, v, inputs, whole.emptyState(q, k, v)).output());
+            assertEquals(rows, whole.mixing(q, k, inputs, index));
         }
     }
 

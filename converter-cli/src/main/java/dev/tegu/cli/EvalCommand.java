@@ -235,7 +235,14 @@ final class EvalCommand extends TeguCommand {
         for (Map.Entry<String, String> setting : input.settings.entrySet()) {
             node = node.with(setting.getKey(), setting.getValue(), SET);
         }
-        return ConfigBinder.bind(node, EvalSettings.class);
+        EvalSettings settings = ConfigBinder.bind(node, EvalSettings.class);
+        if (settings.analysis()) {
+            throw usage(
+                    SET
+                            + " analysis=true: an analysis needs the teacher too; use"
+                            + " `scripts/tegu analyze`");
+        }
+        return settings;
     }
 
     private EvalData data() {

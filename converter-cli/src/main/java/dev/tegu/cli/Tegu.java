@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
             ValidateCommand.class,
             ReportCommand.class,
             EvalCommand.class,
+            AnalyzeCommand.class,
             GenerateCommand.class,
             ProbeCommand.class,
             InspectCommand.class,

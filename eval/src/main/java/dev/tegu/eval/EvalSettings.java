@@ -23,6 +23,8 @@ import java.util.Optional;
  * @param batchSize sequences given to the model at once, 1 or more; results do not depend on it
  * @param seed seed of the generated documents
  * @param questions how tasks that are files are measured
+ * @param analysis whether an experiment's evaluation also says what the new attention does, layer
+ *     by layer, in {@code analysis.json}
  */
 public record EvalSettings(
         List<String> tasks,
@@ -33,9 +35,10 @@ public record EvalSettings(
         @Flat LongContextSettings longContext,
         @Default("8") int batchSize,
         @Default("0") long seed,
-        @Flat QuestionSettings questions) {
+        @Flat QuestionSettings questions,
+        @Default("false") boolean analysis) {
 
-    /** Tasks by length, and tasks that are files, with their defaults. */
+    /** Tasks by length, and tasks that are files, with their defaults; no analysis. */
     public EvalSettings(
             List<String> tasks,
             Optional<Integer> limit,
@@ -53,7 +56,8 @@ public record EvalSettings(
                 LongContextSettings.DEFAULTS,
                 batchSize,
                 seed,
-                QuestionSettings.DEFAULTS);
+                QuestionSettings.DEFAULTS,
+                false);
     }
 
     /**

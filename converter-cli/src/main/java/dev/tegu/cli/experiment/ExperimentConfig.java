@@ -143,6 +143,12 @@ public record ExperimentConfig(
 
     private static void refuseMissingText(EvalSettings eval, Optional<DataSettings> data) {
         boolean hasText = data.filter(DataSettings::measuresText).isPresent();
+        if (eval.analysis() && !hasText) {
+            throw new InvalidValueException(
+                    "eval.analysis",
+                    "reads text files: name some in `data.evaluation` (or in `data.validation` of"
+                            + " the format text), or leave it out");
+        }
         for (String task : eval.tasks()) {
             if (EvalTasks.named(task).needsText() && !hasText) {
                 throw new InvalidValueException(

@@ -24,6 +24,9 @@ import dev.tegu.eval.Evaluator;
 import dev.tegu.eval.HarnessFiles;
 import dev.tegu.eval.ModelResults;
 import dev.tegu.eval.TaskResult;
+import dev.tegu.eval.analysis.Analysis;
+import dev.tegu.eval.analysis.AnalysisResult;
+import dev.tegu.eval.analysis.AnalysisSettings;
 import dev.tegu.lora.AdaptedModels;
 import dev.tegu.model.DecoderModel;
 import dev.tegu.model.ModelConfig;
@@ -91,6 +94,10 @@ public final class Evaluation {
                             HuggingFaceDirectory.readConfig(teacher),
                             teacher.resolve("config.json").toString());
             Evaluator.check(tokenizer, data, settings, model.maxPositions());
+            if (settings.analysis()) {
+                AnalysisSettings asked = AnalysisSettings.of(settings);
+                Analysis.of(tokenizer, data, asked, model, model);
+            }
         } catch (InvalidValueException e) {
             throw new InvalidValueException("eval." + e.key(), e.getMessage());
         } catch (IOException e) {
@@ -148,6 +155,12 @@ public final class Evaluation {
         }
         EvalReport report = new EvalReport(results);
         Files.createDirectories(dir);
+        if (settings.analysis()) {
+            ModelComparison comparison =
+                    new ModelComparison(teacher, student, device, config.dtype(), console);
+            AnalysisResult found = comparison.run(data, AnalysisSettings.of(settings));
+            comparison.write(found, dir);
+        }
         // A table says that everything else is there: none while they are written anew.
         Files.deleteIfExists(dir.resolve(TABLE));
         Map<String, JsonNode> models = new LinkedHashMap<>();
