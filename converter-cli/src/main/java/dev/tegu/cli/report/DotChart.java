@@ -2,6 +2,8 @@ package dev.tegu.cli.report;
 
 import java.awt.BasicStroke;
 import java.awt.Color;
+import java.awt.Font;
+import java.awt.Graphics2D;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -9,13 +11,22 @@ import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** Shares from 0 to 1: a row a task, in it a mark and an interval a model, and what guessing gets. */
+/**
+ * Shares from 0 to 1: a row a task, in it a mark and an interval a model, and what guessing gets.
+ */
 final class DotChart extends Picture {
-    private static final int LINE = 11;
-    private static final int BETWEEN = 14;
+    private static final int LINE = 12;
+    private static final int NAME = 16;
+    private static final int BETWEEN = 8;
     private static final int AROUND = 76;
-    private static final int LONGEST_NAME = 17;
+
+    /** Of plots lower than its spacing of numbers XChart does not tell where a value is. */
+    private static final int LOWEST = 190;
+
     private static final Color GUESSING = new Color(0x6b7280);
+    private static final BasicStroke DASHED =
+            new BasicStroke(
+                    1.4f, BasicStroke.CAP_BUTT, BasicStroke.JOIN_MITER, 10, new float[] {4, 3}, 0);
 
     private final String title;
     private final List<Row> rows;
@@ -65,58 +76,77 @@ final class DotChart extends Picture {
 
     @Override
     XYChart chart(int width) {
-        int models = rows.stream().mapToInt(row -> row.dots().size()).max().orElse(1);
-        int rowHeight = BETWEEN + LINE * models;
-        XYChart chart = empty(width, AROUND + rowHeight * rows.size(), title, "", "");
+        int height = rowHeight();
+        XYChart chart =
+                empty(width, Math.max(LOWEST, AROUND + height * rows.size()), title, "", "");
         chart.getStyler().setXAxisMin(0.0);
         chart.getStyler().setXAxisMax(1.0);
-        chart.getStyler().setYAxisMin(-0.5);
-        chart.getStyler().setYAxisMax(rows.size() - 0.5);
-        // a little less than a row: the next round number is 1
-        chart.getStyler().setYAxisTickMarkSpacingHint((int) (rowHeight * 0.8));
-        chart.getStyler().setYAxisTickLabelsFormattingFunction(y -> name(y, width));
+        chart.getStyler().setYAxisMin(0.0);
+        chart.getStyler().setYAxisMax((double) rows.size() * height);
+        chart.getStyler().setYAxisTicksVisible(false);
+        chart.getStyler().setPlotGridHorizontalLinesVisible(false);
         for (int i = 0; i < rows.size(); i++) {
-            double middle = rows.size() - 1.0 - i;
-            Row row = rows.get(i);
-            if (row.chance().isPresent()) {
-                double at = row.chance().getAsDouble();
-                line(
-                        chart,
-                        "chance " + i,
-                        new double[] {at, at},
-                        new double[] {middle - 0.42, middle + 0.42},
-                        GUESSING,
-                        new BasicStroke(
-                                1.4f,
-                                BasicStroke.CAP_BUTT,
-                                BasicStroke.JOIN_MITER,
-                                10,
-                                new float[] {4, 3},
-                                0));
-            }
-            double step = (double) LINE / rowHeight;
-            for (int j = 0; j < row.dots().size(); j++) {
-                Dot dot = row.dots().get(j);
-                double y = middle + ((row.dots().size() - 1) / 2.0 - j) * step;
-                Color colour = Palette.colour(dot.model());
-                line(
-                        chart,
-                        "interval " + i + " " + j,
-                        new double[] {dot.low(), dot.high()},
-                        new double[] {y, y},
-                        colour,
-                        new BasicStroke(1.6f));
-                XYSeries mark =
-                        chart.addSeries(
-                                "value " + i + " " + j,
-                                new double[] {dot.value()},
-                                new double[] {y});
-                mark.setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
-                mark.setMarker(Palette.marker(dot.model()));
-                mark.setMarkerColor(colour);
-            }
+            appendRow(chart, i, rows.get(i));
         }
         return chart;
+    }
+
+    private int rowHeight() {
+        return NAME
+                + BETWEEN
+                + LINE * rows.stream().mapToInt(row -> row.dots().size()).max().orElse(1);
+    }
+
+    /** Where a row begins, in units of the vertical axis, which are about pixels. */
+    private double top(int row) {
+        return (double) (rows.size() - row) * rowHeight();
+    }
+
+    private void appendRow(XYChart chart, int index, Row row) {
+        double first = top(index) - NAME - LINE / 2.0;
+        if (row.chance().isPresent()) {
+            double at = row.chance().getAsDouble();
+            line(
+                    chart,
+                    "chance " + index,
+                    new double[] {at, at},
+                    new double[] {first + LINE, first - LINE * row.dots().size()},
+                    GUESSING,
+                    DASHED);
+        }
+        for (int j = 0; j < row.dots().size(); j++) {
+            Dot dot = row.dots().get(j);
+            double y = first - (double) LINE * j;
+            Color colour = Palette.colour(dot.model());
+            line(
+                    chart,
+                    "interval " + index + " " + j,
+                    new double[] {dot.low(), dot.high()},
+                    new double[] {y, y},
+                    colour,
+                    new BasicStroke(1.6f));
+            XYSeries mark =
+                    chart.addSeries(
+                            "value " + index + " " + j,
+                            new double[] {dot.value()},
+                            new double[] {y});
+            mark.setXYSeriesRenderStyle(XYSeries.XYSeriesRenderStyle.Scatter);
+            mark.setMarker(Palette.marker(dot.model()));
+            mark.setMarkerColor(colour);
+        }
+    }
+
+    /** The tasks' names above their rows, where narrow pictures have room for them, too. */
+    @Override
+    void paintOver(Graphics2D graphics, XYChart chart) {
+        graphics.setColor(TEXT);
+        graphics.setFont(new Font(Font.SANS_SERIF, Font.BOLD, 12));
+        for (int i = 0; i < rows.size(); i++) {
+            graphics.drawString(
+                    rows.get(i).name(),
+                    (float) chart.getScreenXFromChart(0),
+                    (float) chart.getScreenYFromChart(top(i) - NAME + 4));
+        }
     }
 
     private static void line(
@@ -125,16 +155,5 @@ final class DotChart extends Picture {
         line.setMarker(SeriesMarkers.NONE);
         line.setLineColor(colour);
         line.setLineStyle(stroke);
-    }
-
-    private String name(double y, int width) {
-        int row = (int) Math.round(rows.size() - 1 - y);
-        if (Math.abs(y - Math.rint(y)) > 1e-6 || row < 0 || row >= rows.size()) {
-            return " ";
-        }
-        String name = rows.get(row).name();
-        return width > NARROW || name.length() <= LONGEST_NAME
-                ? name
-                : name.substring(0, LONGEST_NAME - 1) + "…";
     }
 }

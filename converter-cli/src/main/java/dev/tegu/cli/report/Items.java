@@ -15,8 +15,8 @@ import java.util.OptionalDouble;
 
 /**
  * The items of a samples file: of each its metrics, and what guessing would get. An item is named
- * by the digest of its document, so that files of two models meet at the same questions, whatever
- * limit or order they were measured with; equal documents by their count.
+ * by the digests of its document, prompt and answer, so that files of two models meet at the same
+ * questions, whatever limit or order they were measured with; equal ones by their count.
  *
  * @param metrics by item, then by metric
  * @param chance mean over the items of 1 / choices; empty where it is no multiple choice
@@ -42,7 +42,10 @@ record Items(Map<String, Map<String, Double>> metrics, OptionalDouble chance) {
             int number = 0;
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 JsonNode item = parse(line, file + ":" + ++number);
-                String hash = item.path("doc_hash").asText();
+                String hash =
+                        item.path("doc_hash").asText()
+                                + item.path("prompt_hash").asText()
+                                + item.path("target_hash").asText();
                 int count = seen.merge(hash + item.path("filter").asText(), 1, Integer::sum);
                 items.computeIfAbsent(hash + " " + count, key -> new HashMap<>())
                         .putAll(metrics(item));

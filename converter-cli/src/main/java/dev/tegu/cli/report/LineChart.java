@@ -22,6 +22,7 @@ final class LineChart extends Picture {
     private static final double UNEVEN = 1e-6;
 
     private static final int PIXELS_A_NUMBER = 60;
+    private static final int MOST_NUMBERS = 20;
 
     private final String title;
     private final String xTitle;
@@ -112,12 +113,28 @@ final class LineChart extends Picture {
         return smallest > 0 && largest >= DECADES * smallest;
     }
 
+    private double span() {
+        double from = Double.POSITIVE_INFINITY;
+        double to = Double.NEGATIVE_INFINITY;
+        for (Line line : lines) {
+            for (Point point : line.points()) {
+                from = Math.min(from, point.x());
+                to = Math.max(to, point.x());
+            }
+        }
+        return to - from;
+    }
+
     @Override
     XYChart chart(int width) {
         int height = width > NARROW ? HEIGHT : NARROW_HEIGHT;
         XYChart chart = empty(width, height, title, xTitle, yTitle);
         chart.getStyler().setXAxisLogarithmic(logarithmicX);
-        chart.getStyler().setXAxisMaxLabelCount(width / PIXELS_A_NUMBER);
+        if (!logarithmicX) {
+            // no numbers between whole ones
+            int whole = (int) Math.min(MOST_NUMBERS, span()) + 1;
+            chart.getStyler().setXAxisMaxLabelCount(Math.min(width / PIXELS_A_NUMBER, whole));
+        }
         chart.getStyler().setYAxisLogarithmic(hasPowers());
         if (share) {
             chart.getStyler().setYAxisMin(0.0);

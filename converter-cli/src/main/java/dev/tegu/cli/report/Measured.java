@@ -21,9 +21,11 @@ final class Measured {
      *
      * @param attention in words, empty where it is not known
      * @param trained parameters that training changed, of all stages
+     * @param positions tokens that the model takes, for which a growing state is told
      */
-    record Facts(Optional<String> attention, OptionalLong trained) {
-        static final Facts NONE = new Facts(Optional.empty(), OptionalLong.empty());
+    record Facts(Optional<String> attention, OptionalLong trained, OptionalLong positions) {
+        static final Facts NONE =
+                new Facts(Optional.empty(), OptionalLong.empty(), OptionalLong.empty());
     }
 
     private final String name;
@@ -100,6 +102,27 @@ final class Measured {
     }
 
     /**
+     * Whether both were asked a task in the same way, without which a difference says nothing: by
+     * the digest of all its questions; where a file has none, by settings and number of items.
+     */
+    boolean isAskedAs(Measured other, String task) {
+        List<String> parts = task(task).map(TaskNumbers::subtasks).orElse(List.of());
+        if (!parts.isEmpty()) {
+            return parts.stream().allMatch(part -> isAskedAs(other, part));
+        }
+        JsonNode hash = json.path("task_hashes").path(task);
+        JsonNode otherHash = other.json.path("task_hashes").path(task);
+        if (hash.isTextual() && otherHash.isTextual()) {
+            return hash.equals(otherHash);
+        }
+        return json.path("configs").path(task).equals(other.json.path("configs").path(task))
+                && json.path("n-samples")
+                        .path(task)
+                        .path("effective")
+                        .equals(other.json.path("n-samples").path(task).path("effective"));
+    }
+
+    /**
      * A task's items; of a group all of its tasks'. None where samples were not kept.
      *
      * @throws UncheckedIOException if the file cannot be read
@@ -138,8 +161,8 @@ final class Measured {
     }
 
     /**
-     * The 95 % interval of a number: Wilson's where every item is right or wrong, else 1.96 standard
-     * errors to each side.
+     * The 95 % interval of a number: Wilson's where every item is right or wrong, else 1.96
+     * standard errors to each side.
      */
     Optional<Interval> interval(String task, TaskNumbers.Value value) {
         List<Double> values = new ArrayList<>();

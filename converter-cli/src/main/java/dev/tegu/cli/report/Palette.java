@@ -2,8 +2,10 @@ package dev.tegu.cli.report;
 
 import dev.tegu.cli.watch.Html;
 import java.awt.Color;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.knowm.xchart.style.markers.Marker;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
@@ -42,17 +44,26 @@ final class Palette {
 
     /** Names with their colours and shapes. */
     static String legend(List<String> names) {
+        Map<Integer, String> all = new LinkedHashMap<>();
+        names.forEach(name -> all.put(all.size(), name));
+        return legend(all);
+    }
+
+    /**
+     * @param names by their place
+     */
+    static String legend(Map<Integer, String> names) {
         StringBuilder html = new StringBuilder("<ul class=\"legend\">");
-        for (int i = 0; i < names.size(); i++) {
-            html.append(
-                    String.format(
-                            Locale.ROOT,
-                            "<li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\" fill=\"#%06x\">"
-                                    + "%s</svg>%s</li>",
-                            colour(i).getRGB() & 0xffffff,
-                            SHAPES.get(i % SHAPES.size()).svg(),
-                            Html.escaped(names.get(i))));
-        }
+        names.forEach(
+                (place, name) ->
+                        html.append(
+                                String.format(
+                                        Locale.ROOT,
+                                        "<li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\""
+                                                + " fill=\"#%06x\">%s</svg>%s</li>",
+                                        colour(place).getRGB() & 0xffffff,
+                                        SHAPES.get(place % SHAPES.size()).svg(),
+                                        Html.escaped(name))));
         return html.append("</ul>\n").toString();
     }
 }

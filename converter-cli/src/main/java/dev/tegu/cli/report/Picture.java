@@ -4,6 +4,7 @@ import dev.tegu.cli.watch.Html;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
+import java.awt.RenderingHints;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -26,7 +27,7 @@ abstract class Picture {
     /** Pixels of the picture for each of the page's, for sharp text on dense screens. */
     private static final int SCALE = 2;
 
-    private static final Color TEXT = new Color(0x222222);
+    static final Color TEXT = new Color(0x222222);
     private static final Color GRID = new Color(0xe2e5e9);
 
     /** The chart, without a legend, which the page has. */
@@ -34,6 +35,9 @@ abstract class Picture {
 
     /** The picture in words, with its numbers. */
     abstract String alternative();
+
+    /** What stands on the painted chart. */
+    void paintOver(Graphics2D graphics, XYChart chart) {}
 
     /** The element {@code figure}. */
     final String figure() throws IOException {
@@ -57,6 +61,9 @@ abstract class Picture {
         try {
             graphics.scale(SCALE, SCALE);
             chart.paint(graphics, width, chart.getHeight());
+            graphics.setRenderingHint(
+                    RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
+            paintOver(graphics, chart);
         } finally {
             graphics.dispose();
         }

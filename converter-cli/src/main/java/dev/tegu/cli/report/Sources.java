@@ -3,6 +3,7 @@ package dev.tegu.cli.report;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.tegu.checkpoint.HuggingFaceDirectory;
 import dev.tegu.checkpoint.Manifest;
 import dev.tegu.cli.InputException;
 import dev.tegu.cli.bench.SpeedReport;
@@ -106,8 +107,7 @@ record Sources(
         Optional<Measured> same = models.stream().filter(model::isSameAs).findFirst();
         boolean isOfTeacher = !model.name().equals(STUDENT);
         if (isOneOfSeveral && isOfTeacher && same.isPresent()) {
-            notes.add(
-                    model.file() + ": the same results as " + same.get().name() + ", shown once");
+            notes.add(model.file() + ": the same results as " + same.get().name() + ", shown once");
             return;
         }
         String name = model.name();
@@ -211,34 +211,42 @@ record Sources(
 
     private static Measured ofRun(Path run, Path file, String name) throws IOException {
         Map<String, Path> samples = samples(run.resolve("eval/samples").resolve(name), "");
-        Measured.Facts facts =
+        Optional<ModelConfig> student = config(run.resolve(STUDENT));
+        OptionalLong positions =
+                student.map(model -> OptionalLong.of(model.maxPositions()))
+                        .orElse(OptionalLong.empty());
+        Optional<String> attention =
                 switch (name) {
-                    case TEACHER ->
-                            new Measured.Facts(
-                                    Optional.of(AttentionWords.SOFTMAX), OptionalLong.empty());
-                    case STUDENT -> student(run.resolve(STUDENT));
-                    default ->
-                            new Measured.Facts(
-                                    Optional.of("control " + name), OptionalLong.of(0));
+                    case TEACHER -> Optional.of(AttentionWords.SOFTMAX);
+                    case STUDENT ->
+                            student.map(model -> AttentionWords.of(model.linearAttention()));
+                    default -> Optional.of("control " + name);
                 };
+        OptionalLong trained =
+                name.equals(STUDENT) ? trained(run.resolve(STUDENT)) : OptionalLong.empty();
+        Measured.Facts facts = new Measured.Facts(attention, trained, positions);
         return model(file, readJson(file), samples, facts).named(name);
     }
 
-    private static Measured.Facts student(Path dir) throws IOException {
+    private static Optional<ModelConfig> config(Path dir) throws IOException {
         Path config = dir.resolve("config.json");
-        if (!Files.exists(config)) {
-            return Measured.Facts.NONE;
-        }
-        ModelConfig model = ModelConfig.parse(readJson(config), config.toString());
-        String trained = Manifest.read(dir).properties().get(TRAINED);
-        return new Measured.Facts(
-                Optional.of(AttentionWords.of(model.linearAttention())),
-                trained == null
-                        ? OptionalLong.empty()
-                        : OptionalLong.of(Long.parseLong(trained)));
+        return Files.exists(config)
+                ? Optional.of(
+                        ModelConfig.parse(HuggingFaceDirectory.readConfig(dir), config.toString()))
+                : Optional.empty();
     }
 
-    /** Folders of models as lm-evaluation-harness lays them out, or the one file without samples. */
+    private static OptionalLong trained(Path dir) throws IOException {
+        if (!Files.exists(dir.resolve(Manifest.FILE_NAME))) {
+            return OptionalLong.empty();
+        }
+        String trained = Manifest.read(dir).properties().get(TRAINED);
+        return trained == null ? OptionalLong.empty() : OptionalLong.of(Long.parseLong(trained));
+    }
+
+    /**
+     * Folders of models as lm-evaluation-harness lays them out, or the one file without samples.
+     */
     private static void readEvaluation(Place place, Path dir) throws IOException {
         List<Path> folders = new ArrayList<>(List.of(dir));
         if (Files.isDirectory(dir)) {
@@ -275,12 +283,15 @@ record Sources(
             throw new InputException(file + ": no result file: it has no `results`");
         }
         JsonNode attention = json.path("config").path("attention");
+        JsonNode positions = json.path("max_length");
         Measured.Facts known =
-                facts.attention().isEmpty() && attention.isTextual()
-                        ? new Measured.Facts(Optional.of(attention.asText()), facts.trained())
-                        : facts;
-        return new Measured(
-                json.path("model_name").asText(stem(file)), file, json, samples, known);
+                new Measured.Facts(
+                        attention.isTextual() ? Optional.of(attention.asText()) : facts.attention(),
+                        facts.trained(),
+                        positions.isNumber()
+                                ? OptionalLong.of(positions.asLong())
+                                : facts.positions());
+        return new Measured(json.path("model_name").asText(stem(file)), file, json, samples, known);
     }
 
     private static void addAnalysis(Place place, Path file, Optional<String> name)

@@ -58,6 +58,10 @@ final class Words {
         return String.format(Locale.ROOT, "%.0f %%", 100 * share);
     }
 
+    static String whole(long number) {
+        return String.format(Locale.ROOT, "%,d", number);
+    }
+
     static String whole(double number) {
         return String.format(Locale.ROOT, "%,.0f", number);
     }
