@@ -24,13 +24,30 @@ public interface LanguageModel {
 
     /**
      * Rates tokens that need not stand in the sequences: what comes after tokens {@code 0..t} is
-     * compared with {@code t + 1} of the targets.
+     * compared with {@code t + 1} of the targets. A model that can reads each sequence once, this
+     * one once a token.
      *
      * @param sequences as {@link #score(List)}
      * @param targets one row a sequence, of the same length; the first of each is not looked at
      * @return one entry a sequence, in the same order
      */
-    List<TokenScores> score(List<int[]> sequences, List<int[]> targets);
+    default List<TokenScores> score(List<int[]> sequences, List<int[]> targets) {
+        List<TokenScores> scores = new ArrayList<>();
+        for (int i = 0; i < sequences.size(); i++) {
+            int length = sequences.get(i).length;
+            float[] logProbs = new float[length - 1];
+            boolean[] greedy = new boolean[length - 1];
+            for (int t = 0; t < length - 1; t++) {
+                int[] text = Arrays.copyOf(sequences.get(i), t + 2);
+                text[t + 1] = targets.get(i)[t + 1];
+                TokenScores own = score(List.of(text)).get(0);
+                logProbs[t] = own.logProbs()[t];
+                greedy[t] = own.greedy()[t];
+            }
+            scores.add(new TokenScores(logProbs, greedy));
+        }
+        return scores;
+    }
 
     /**
      * Rates several tokens that may follow a text, all in one batch; a model that can reads each

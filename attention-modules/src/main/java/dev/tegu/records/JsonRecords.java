@@ -102,7 +102,7 @@ public final class JsonRecords {
     }
 
     /**
-     * The node, if it is an object.
+     * The node, which must be an object.
      *
      * @throws DataException if it is not
      */
@@ -127,6 +127,7 @@ public final class JsonRecords {
                 : "a JSON " + node.getNodeType().name().toLowerCase(Locale.ROOT);
     }
 
+    /** The names of an object's fields, for messages. */
     public static String names(JsonNode object) {
         StringBuilder names = new StringBuilder();
         object.fieldNames()

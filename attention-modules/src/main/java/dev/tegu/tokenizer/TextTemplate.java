@@ -48,17 +48,16 @@ public final class TextTemplate {
     }
 
     /**
-     * What the template stands for: if it is one expression in double braces, the expression's
-     * value, lists and numbers too; otherwise its text.
+     * What the template stands for: if it is one expression in double braces and nothing else, the
+     * expression's value, lists and numbers too; otherwise its text.
      *
      * @throws IllegalArgumentException as {@link #render}
      */
     public Object value(Map<String, ?> fields) {
-        String whole = source.strip();
-        if (!isExpression(whole)) {
+        if (!isExpression(source)) {
             return render(fields);
         }
-        String expression = whole.substring(OPEN.length(), whole.length() - CLOSE.length());
+        String expression = source.substring(OPEN.length(), source.length() - CLOSE.length());
         Context context = new Context(JINJAVA.getGlobalContext(), fields);
         JinjavaInterpreter interpreter =
                 new JinjavaInterpreter(JINJAVA, context, JINJAVA.getGlobalConfig());

@@ -66,6 +66,7 @@ class TextTemplateTest {
                                 "{{(stem.choices|map(attribute='label')|list)"
                                         + ".index(answerKey.strip())}}")
                         .value(DOC));
+        assertEquals("3 ", TextTemplate.of("{{n}} ").value(DOC));
         assertEquals("3 3", TextTemplate.of("{{n}} {{n}}").value(DOC));
     }
 

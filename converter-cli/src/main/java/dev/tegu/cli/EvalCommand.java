@@ -53,6 +53,8 @@ import picocli.CommandLine.Option;
                         + " kept as it comes; --resume goes on with them after a kill.",
         footer = {
             "  scripts/tegu eval runs/demo/export --tasks perplexity,needle --data book.txt",
+            "  scripts/tegu eval path/to/model --tasks mmlu,arc_easy,my/task.yaml --data folder"
+                    + " --num-fewshot 5",
             "  scripts/tegu eval path/to/model --tasks recall --limit 20 --set recall.records=32"
                     + " --json",
             "  scripts/tegu eval runs/demo/export --tasks recall --ablate window,linear",
@@ -77,20 +79,33 @@ final class EvalCommand extends TeguCommand {
                 required = true,
                 split = ",",
                 paramLabel = "LIST",
-                description = "Names of tasks, joined by commas.")
+                description =
+                        "Names of tasks, or paths of task files (my/task.yaml), joined by commas.")
         private List<String> tasks;
 
         @Option(
                 names = "--data",
                 paramLabel = "PATH",
-                description = "Text file, or a directory of .txt, .md or .tokens files.")
+                description =
+                        "Text file, or a directory: of .txt, .md or .tokens files for tasks that"
+                                + " measure text, and with the files of all others in or below"
+                                + " it.")
         private Path data;
 
         @Option(
                 names = "--limit",
                 paramLabel = "N",
-                description = "Samples of a task at most; all if not given.")
+                description =
+                        "Samples of a task at most, of a group of each subject; all if not given.")
         private Integer limit;
+
+        @Option(
+                names = "--num-fewshot",
+                paramLabel = "N",
+                description =
+                        "Solved examples before each question; if not given, the number that the"
+                                + " task says.")
+        private Integer numFewshot;
 
         @Option(
                 names = SET,
@@ -219,20 +234,26 @@ final class EvalCommand extends TeguCommand {
 
     private EvalSettings settings() {
         for (String task : input.tasks) {
-            if (!EvalTasks.names().contains(task)) {
-                throw usage(
-                        ("unknown task `" + task + "`; the tasks are ")
-                                + String.join(", ", EvalTasks.names()));
-            }
+            EvalTasks.unknown(task)
+                    .ifPresent(
+                            message -> {
+                                throw usage(message);
+                            });
             if (input.data == null && EvalTasks.named(task).needsText()) {
                 throw usage("task `" + task + "` needs text: give a file with --data");
             }
         }
         ConfigNode node =
                 ConfigNode.parse("{}", SET)
-                        .with("tasks", "[" + String.join(", ", input.tasks) + "]", "--tasks");
+                        .with(
+                                "tasks",
+                                input.tasks.stream().map(EvalCommand::quoted).toList().toString(),
+                                "--tasks");
         if (input.limit != null) {
             node = node.with("limit", input.limit.toString(), "--limit");
+        }
+        if (input.numFewshot != null) {
+            node = node.with("num_fewshot", input.numFewshot.toString(), "--num-fewshot");
         }
         for (Map.Entry<String, String> setting : input.settings.entrySet()) {
             node = node.with(setting.getKey(), setting.getValue(), SET);
@@ -245,6 +266,11 @@ final class EvalCommand extends TeguCommand {
                             + " `scripts/tegu analyze`");
         }
         return settings;
+    }
+
+    /** A path may hold what YAML gives a meaning to. */
+    private static String quoted(String task) {
+        return "'" + task.replace("'", "''") + "'";
     }
 
     private EvalData data() {

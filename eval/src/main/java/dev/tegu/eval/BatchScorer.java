@@ -4,17 +4,15 @@ import dev.tegu.model.LanguageModel;
 import dev.tegu.model.TokenScores;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.ObjIntConsumer;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * Scores many sequences in batches of similar length, the longest first, so that little is padded
- * and a lack of memory shows at once. Results are in the order of the sequences.
+ * Scores many sequences in {@link Batches} of similar length. Results are in the order of the
+ * sequences.
  */
 public final class BatchScorer {
     /**
@@ -154,16 +152,10 @@ public final class BatchScorer {
             Function<List<Integer>, List<T>> ask,
             ObjIntConsumer<T> check) {
         sequences.forEach(this::checkIds);
-        List<Integer> order =
-                IntStream.range(0, sequences.size())
-                        .boxed()
-                        .sorted(Comparator.comparingInt((Integer i) -> -sequences.get(i).length))
-                        .toList();
         List<T> scores = new ArrayList<>(Collections.nCopies(sequences.size(), null));
         List<List<Integer>> unknown = new ArrayList<>();
         int done = 0;
-        for (int from = 0; from < order.size(); from += batchSize) {
-            List<Integer> batch = order.subList(from, Math.min(from + batchSize, order.size()));
+        for (List<Integer> batch : Batches.of(sequences, batchSize)) {
             Optional<List<double[]>> known = cache.find(key(sequences, kind, batch));
             if (known.isPresent()) {
                 accept(batch, known.get().stream().map(kind::answer).toList(), check, scores);
@@ -172,9 +164,9 @@ public final class BatchScorer {
                 unknown.add(batch);
             }
         }
-        int asked = order.size() - done;
+        int asked = sequences.size() - done;
         long tokens = 0;
-        progress.update(task, done, order.size());
+        progress.update(task, done, sequences.size());
         long start = System.nanoTime();
         for (List<Integer> batch : unknown) {
             List<T> answers = ask.apply(batch);
@@ -182,7 +174,7 @@ public final class BatchScorer {
             cache.put(key(sequences, kind, batch), answers.stream().map(kind::numbers).toList());
             tokens += batch.stream().mapToLong(i -> sequences.get(i).length).sum();
             done += batch.size();
-            progress.update(task, done, order.size());
+            progress.update(task, done, sequences.size());
         }
         double seconds = Math.max(1, System.nanoTime() - start) / 1e9;
         return new Scored<>(

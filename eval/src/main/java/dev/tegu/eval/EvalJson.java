@@ -16,7 +16,7 @@ import java.util.OptionalDouble;
  * config} for the whole run; {@code task_hashes} of the tasks whose samples are known; {@code
  * model_source}, {@code model_name}, {@code model_name_sanitized}. Beyond that shape: {@code
  * scored_tokens} in {@code n-samples}; {@code state_bytes_per_sequence} when known; {@code grids}
- * of recall tasks (see {@link RecallGrid}); and last {@code timings} by task, the only part that
+ * of recall tasks, see {@link RecallGrid}; and last {@code timings} by task, the only part that
  * differs between two runs of the same model. No date: a caller that wants one adds it at the end.
  *
  * <p>An infinite number stands as a string ({@code "Infinity"}), since JSON has none.

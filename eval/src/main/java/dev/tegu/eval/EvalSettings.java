@@ -47,6 +47,19 @@ public record EvalSettings(
             RecallSettings recall,
             int batchSize,
             long seed) {
+        this(tasks, limit, perplexity, needle, recall, batchSize, seed, QuestionSettings.DEFAULTS);
+    }
+
+    /** Tasks by length with their defaults. */
+    public EvalSettings(
+            List<String> tasks,
+            Optional<Integer> limit,
+            PerplexitySettings perplexity,
+            NeedleSettings needle,
+            RecallSettings recall,
+            int batchSize,
+            long seed,
+            QuestionSettings questions) {
         this(
                 tasks,
                 limit,
@@ -56,7 +69,7 @@ public record EvalSettings(
                 LongContextSettings.DEFAULTS,
                 batchSize,
                 seed,
-                QuestionSettings.DEFAULTS,
+                questions,
                 false);
     }
 

@@ -11,11 +11,20 @@ import java.util.List;
  *     is whole sentences and has between half and all of it
  * @param samples number of documents, 1 or more
  * @param beyond as that of {@link RecallSettings}
+ * @param lengths tokens of a document with its last answer, 32 or more each: {@code samples}
+ *     documents of each, as long as fits; {@code characters} does not count then. Empty: none
  */
 public record NeedleSettings(
         @Default("1500") int characters,
         @Default("50") int samples,
-        @Default("[]") List<Integer> beyond) {
+        @Default("[]") List<Integer> beyond,
+        @Default("[]") List<Integer> lengths) {
+
+    /** Documents of one size. */
+    public NeedleSettings(int characters, int samples, List<Integer> beyond) {
+        this(characters, samples, beyond, List.of());
+    }
+
     /**
      * @throws InvalidValueException if a number is out of range
      */
@@ -24,5 +33,6 @@ public record NeedleSettings(
         Ranges.atLeast("samples", samples, 1);
         beyond = List.copyOf(beyond);
         beyond.forEach(distance -> Ranges.atLeast("beyond", distance, 1));
+        lengths = lengths.isEmpty() ? List.of() : RecallRanges.each("lengths", lengths, 32);
     }
 }

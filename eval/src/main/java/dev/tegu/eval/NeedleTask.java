@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
 
 /**
  * Exact-match retrieval of a number hidden in running text. Document i depends on the seed, the
@@ -37,28 +38,54 @@ final class NeedleTask implements EvalTask {
     @Override
     public void check(
             TextTokenizer tokenizer, EvalData data, EvalSettings settings, int maxPositions) {
-        probes(data, settings).check(tokenizer, maxPositions);
+        probes(data, settings, tokenizer, maxPositions).check(tokenizer, maxPositions);
     }
 
     @Override
     public TaskResult run(EvalInput input, EvalSettings settings, EvalProgress progress) {
-        return probes(input.data(), settings).score(input, settings, progress);
+        return probes(input.data(), settings, input.tokenizer(), input.model().maxPositions())
+                .score(input, settings, progress);
     }
 
-    private ProbeSet probes(EvalData data, EvalSettings settings) {
+    private ProbeSet probes(
+            EvalData data, EvalSettings settings, TextTokenizer tokenizer, int positions) {
         NeedleSettings needle = settings.needle();
         List<NamedText> texts = data.required(name());
         NeedleDocuments source =
                 new NeedleDocuments(
                         String.join("\n", texts.stream().map(NamedText::text).toList()));
         StableRandom random = new StableRandom(settings.seed());
+        List<Integer> lengths = needle.lengths();
+        int samples = needle.samples() * Math.max(1, lengths.size());
+        List<Integer> wanted = new ArrayList<>();
         List<ProbeDocument> documents = new ArrayList<>();
-        for (int i = 0; i < settings.limited(needle.samples()); i++) {
-            double depth = (0.5 + i * GOLDEN) % 1;
+        for (int i = 0; i < settings.limited(samples); i++) {
+            int document = i;
+            int turn = i / Math.max(1, lengths.size());
+            double depth = (0.5 + turn * GOLDEN) % 1;
+            IntFunction<ProbeDocument> make =
+                    characters -> source.generate(random.fork(document), characters, depth);
             try {
-                documents.add(source.generate(random.fork(i), needle.characters(), depth));
+                if (lengths.isEmpty()) {
+                    documents.add(make.apply(needle.characters()));
+                    continue;
+                }
+                int length = lengths.get(i % lengths.size());
+                wanted.add(length);
+                documents.add(
+                        ProbeSet.fitting(
+                                "needle.lengths",
+                                tokenizer,
+                                length,
+                                positions,
+                                length / 2,
+                                source.characters(),
+                                make));
+            } catch (InvalidValueException e) {
+                throw e;
             } catch (IllegalArgumentException e) {
-                throw new InvalidValueException("needle.characters", e.getMessage());
+                String key = lengths.isEmpty() ? "needle.characters" : "needle.lengths";
+                throw new InvalidValueException(key, e.getMessage());
             }
         }
         Map<String, Object> config = new LinkedHashMap<>();
@@ -66,14 +93,16 @@ final class NeedleTask implements EvalTask {
         config.put("samples", needle.samples());
         config.put("texts", texts.stream().map(NamedText::name).toList());
         config.put("beyond", needle.beyond());
+        config.put("lengths", lengths);
         config.put("seed", settings.seed());
         return new ProbeSet(
                 name(),
                 documents,
-                needle.samples(),
+                samples,
                 "needle.characters",
                 needle.characters(),
                 needle.beyond(),
+                wanted,
                 config);
     }
 }

@@ -27,9 +27,9 @@ public record PerplexitySettings(
          */
         DISJOINT,
         /**
-         * lm-evaluation-harness's {@code loglikelihood_rolling}: disjoint windows of {@code
-         * context} tokens, the first after BOS (EOS where there is none), others after the token
-         * before.
+         * lm-evaluation-harness's {@code loglikelihood_rolling}: windows of {@code context} tokens
+         * to rate, the first after BOS (EOS where there is none), others after the token before;
+         * the last, shorter one after as many tokens as fit.
          */
         HARNESS,
         /**

@@ -78,7 +78,7 @@ final class PerplexityTask implements EvalTask {
                         .score(effective.stream().map(part -> part.window().ids()).toList());
         List<double[]> losses =
                 IntStream.range(0, effective.size())
-                        .mapToObj(i -> losses(effective.get(i).window(), scored.scores().get(i)))
+                        .mapToObj(i -> effective.get(i).window().losses(scored.scores().get(i)))
                         .toList();
         double[] all = losses.stream().flatMapToDouble(DoubleStream::of).toArray();
         LossTotals totals = new LossTotals(all);
@@ -153,12 +153,6 @@ final class PerplexityTask implements EvalTask {
             }
         }
         return totals.text(words, bytes);
-    }
-
-    private static double[] losses(Window window, TokenScores scores) {
-        return IntStream.range(window.scoredFrom(), window.ids().length)
-                .mapToDouble(t -> -scores.logProbs()[t - 1])
-                .toArray();
     }
 
     private static List<Sample> samples(

@@ -1,6 +1,7 @@
 package dev.tegu.eval;
 
 import dev.tegu.config.InvalidValueException;
+import dev.tegu.eval.probe.Fit;
 import dev.tegu.eval.probe.ProbeDocument;
 import dev.tegu.eval.probe.TokenizedProbe;
 import dev.tegu.model.TokenScores;
@@ -10,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.IntFunction;
 
 /**
  * The documents of one task, scored by exact match: an answer counts when greedy decoding, after
@@ -25,6 +27,7 @@ import java.util.Map;
  * @param lengthKey setting that makes documents shorter, relative to {@link EvalSettings}
  * @param length the setting's value, for the error
  * @param beyond distances of which questions further away are counted on their own as well
+ * @param lengths tokens that each document was made for, none if they were not
  * @param config settings that the numbers depend on
  */
 record ProbeSet(
@@ -34,6 +37,7 @@ record ProbeSet(
         String lengthKey,
         int length,
         List<Integer> beyond,
+        List<Integer> lengths,
         Map<String, Object> config) {
 
     /**
@@ -94,6 +98,44 @@ record ProbeSet(
                 .withSamples(samples(probes, scored.scores()));
     }
 
+    /**
+     * The document of the largest size that takes no more tokens than asked for, its answers
+     * included.
+     *
+     * @param make the document of a size
+     * @throws InvalidValueException if not even the smallest fits, or the model takes fewer tokens
+     */
+    static ProbeDocument fitting(
+            String key,
+            TextTokenizer tokenizer,
+            int length,
+            int positions,
+            int smallest,
+            int largest,
+            IntFunction<ProbeDocument> make) {
+        if (length > positions) {
+            throw new InvalidValueException(
+                    key,
+                    length
+                            + " tokens are more than the model's "
+                            + positions
+                            + " positions; leave that length out");
+        }
+        return Fit.longest(
+                        smallest,
+                        largest,
+                        length,
+                        make,
+                        document -> TokenizedProbe.of(tokenizer, document).ids().length)
+                .orElseThrow(
+                        () ->
+                                new InvalidValueException(
+                                        key,
+                                        length
+                                                + " tokens cannot hold a document of this text;"
+                                                + " raise that length or leave it out"));
+    }
+
     private List<Sample> samples(List<TokenizedProbe> probes, List<TokenScores> scores) {
         List<Sample> samples = new ArrayList<>();
         for (int i = 0; i < probes.size(); i++) {
@@ -121,13 +163,17 @@ record ProbeSet(
                             requests,
                             responses,
                             Map.of("acc", probes.get(i).exactShare(scores.get(i), 0).orElseThrow()),
-                            tags(document, probes.get(i))));
+                            tags(i, probes.get(i))));
         }
         return samples;
     }
 
-    private static Map<String, Object> tags(ProbeDocument document, TokenizedProbe probe) {
+    private Map<String, Object> tags(int index, TokenizedProbe probe) {
+        ProbeDocument document = documents.get(index);
         Map<String, Object> tags = new LinkedHashMap<>();
+        if (!lengths.isEmpty()) {
+            tags.put("length", lengths.get(index));
+        }
         tags.put("tokens", probe.ids().length);
         int factEnd = document.questions().get(0).factEnd();
         tags.put("depth", (double) factEnd / document.context().length());

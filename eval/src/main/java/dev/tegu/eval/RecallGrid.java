@@ -26,7 +26,7 @@ public record RecallGrid(
         List<Integer> lengths,
         List<String> columns,
         List<List<Cell>> cells) {
-    /** More depths than these are put together in fifths. */
+    /** More depths than these, or others at other lengths, are put together in fifths. */
     private static final int MOST_COLUMNS = 11;
 
     private static final int FIFTHS = 5;
@@ -61,7 +61,9 @@ public record RecallGrid(
             lengths.add(number(sample, "length").intValue());
             values.add(column(sample, tag));
         }
-        boolean inFifths = values.size() > MOST_COLUMNS;
+        boolean inFifths =
+                tag.equals("depth")
+                        && (values.size() > MOST_COLUMNS || !isFull(samples, lengths, values));
         List<String> titles =
                 inFifths
                         ? IntStream.range(0, FIFTHS)
@@ -90,6 +92,17 @@ public record RecallGrid(
                             .toList());
         }
         return Optional.of(new RecallGrid(metric, tag, List.copyOf(lengths), titles, cells));
+    }
+
+    /** Whether every length has every depth. */
+    private static boolean isFull(
+            List<Sample> samples, TreeSet<Integer> lengths, TreeSet<Double> depths) {
+        long different =
+                samples.stream()
+                        .map(s -> List.of(number(s, "length"), number(s, "depth")))
+                        .distinct()
+                        .count();
+        return different == (long) lengths.size() * depths.size();
     }
 
     private static boolean isTagged(Sample sample, String tag) {

@@ -1,5 +1,6 @@
 package dev.tegu.eval;
 
+import dev.tegu.model.TokenScores;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,6 +21,13 @@ final class TextWindows {
         /** Tokens that count. */
         int scored() {
             return ids.length - scoredFrom;
+        }
+
+        /** NLL of each of them. */
+        double[] losses(TokenScores scores) {
+            return IntStream.range(scoredFrom, ids.length)
+                    .mapToDouble(t -> -scores.logProbs()[t - 1])
+                    .toArray();
         }
 
         /** Those tokens. */
@@ -50,18 +58,20 @@ final class TextWindows {
 
     /**
      * Rolling windows as lm-evaluation-harness makes them with a context of one token: every token
-     * is rated once, the model reads {@code context} tokens at most.
+     * is rated once; the model reads {@code context} tokens at most. The last window, which has
+     * fewer tokens to rate, begins as far back as fits.
      *
      * @param prefix what stands before the first token
      * @param context longest input, 1 or more; a sequence has one token more, which is only rated
      */
     static List<Window> rolling(int[] ids, int prefix, int context) {
+        int[] all = join(new int[] {prefix}, ids);
         List<Window> windows = new ArrayList<>();
         for (int from = 0; from < ids.length; from += context) {
             int to = Math.min(from + context, ids.length);
-            int before = from == 0 ? prefix : ids[from - 1];
-            windows.add(
-                    new Window(join(new int[] {before}, Arrays.copyOfRange(ids, from, to)), 1, to));
+            // Ids from..to-1 of the text are from+1..to of all; one more stands before them.
+            int begin = from == 0 ? 0 : to - context;
+            windows.add(new Window(Arrays.copyOfRange(all, begin, to + 1), from - begin + 1, to));
         }
         return windows;
     }

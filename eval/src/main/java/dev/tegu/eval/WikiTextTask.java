@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
 
 /**
  * lm-evaluation-harness's task {@code wikitext} over files of WikiText: every page detokenized and
@@ -54,11 +55,15 @@ final class WikiTextTask implements EvalTask {
                 all.subList(0, settings.limited(all.size())).stream()
                         .map(page -> page(page, input, prefix, context))
                         .toList();
-        List<int[]> sequences =
-                pages.stream().flatMap(page -> page.windows().stream()).map(Window::ids).toList();
+        List<Window> windows = pages.stream().flatMap(page -> page.windows().stream()).toList();
         BatchScorer.Scored<TokenScores> scored =
-                new BatchScorer(input, settings.batchSize(), name(), progress).score(sequences);
-        double[] losses = scored.scores().stream().flatMapToDouble(WikiTextTask::losses).toArray();
+                new BatchScorer(input, settings.batchSize(), name(), progress)
+                        .score(windows.stream().map(Window::ids).toList());
+        double[] losses =
+                IntStream.range(0, windows.size())
+                        .mapToObj(i -> windows.get(i).losses(scored.scores().get(i)))
+                        .flatMapToDouble(DoubleStream::of)
+                        .toArray();
         LossTotals totals = new LossTotals(losses);
         long words = pages.stream().mapToLong(page -> Words.count(page.page())).sum();
         long bytes = pages.stream().mapToLong(page -> Words.bytes(page.page())).sum();
@@ -87,14 +92,6 @@ final class WikiTextTask implements EvalTask {
         return new Page(page, text, TextWindows.rolling(ids, prefix, context));
     }
 
-    private static DoubleStream losses(TokenScores scores) {
-        double[] losses = new double[scores.logProbs().length];
-        for (int t = 0; t < losses.length; t++) {
-            losses[t] = -scores.logProbs()[t];
-        }
-        return DoubleStream.of(losses);
-    }
-
     private static long unknown(String page) {
         return page.split(UNKNOWN, -1).length - 1L;
     }
@@ -107,7 +104,7 @@ final class WikiTextTask implements EvalTask {
             double sum = 0;
             int tokens = 0;
             for (Window window : page.windows()) {
-                sum += scores.get(next++).logProb(1, window.ids().length);
+                sum += scores.get(next++).logProb(window.scoredFrom(), window.ids().length);
                 tokens += window.scored();
             }
             Map<String, Double> metrics = new LinkedHashMap<>();

@@ -72,6 +72,9 @@ class PerplexityConventionsTest {
             }
         } else if (convention == Convention.HARNESS) {
             from = t - t % context;
+            if (from > 0 && from + context > ids.length) {
+                from = ids.length - context;
+            }
             before.add(from == 0 ? 0 : ids[from - 1]);
         } else {
             // The first window that reaches over the token, of a text that may begin with BOS.
@@ -191,7 +194,12 @@ class PerplexityConventionsTest {
                         .map(window -> Arrays.toString(window.ids()))
                         .toList();
 
-        assertEquals(List.of("[100, 0, 1, 2, 3]", "[3, 4, 5, 6, 7]", "[7, 8, 9]"), windows);
+        assertEquals(
+                List.of(4, 4, 2),
+                TextWindows.rolling(new int[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 100, 4).stream()
+                        .map(TextWindows.Window::scored)
+                        .toList());
+        assertEquals(List.of("[100, 0, 1, 2, 3]", "[3, 4, 5, 6, 7]", "[5, 6, 7, 8, 9]"), windows);
         assertTrue(TextWindows.rolling(new int[0], 100, 4).isEmpty());
         assertFalse(TextWindows.disjoint(new int[] {1}, new int[] {0}, 4).isEmpty());
     }

@@ -318,4 +318,60 @@ class ProbeTasksTest {
         assertTrue(error.getMessage().startsWith("task `needle` needs text"));
         assertTrue(model.batches.isEmpty());
     }
+
+    @Test
+    void documentsOfALengthFillItAndTakeTurns() {
+        EvalSettings base = Settings.of("needle");
+        EvalSettings settings =
+                new EvalSettings(
+                        List.of("needle", "recall"),
+                        base.limit(),
+                        base.perplexity(),
+                        new NeedleSettings(200, 4, List.of(), List.of(400, 700)),
+                        new RecallSettings(5, 2, 4, List.of(), List.of(400, 700)),
+                        base.batchSize(),
+                        base.seed());
+
+        for (String task : settings.tasks()) {
+            TaskResult result = run(task, copier(NEVER), settings);
+
+            assertEquals(1.0, result.metric("acc").value());
+            assertEquals(8, result.originalSamples());
+            assertEquals(
+                    List.of(400, 700, 400, 700, 400, 700, 400, 700),
+                    result.samples().stream().map(s -> s.tags().get("length")).toList());
+            for (Sample sample : result.samples()) {
+                int length = (int) sample.tags().get("length");
+                int tokens = (int) sample.tags().get("tokens");
+                assertTrue(tokens <= length && tokens > length - 60, task + ": " + tokens);
+            }
+            RecallGrid grid = RecallGrid.of(result.samples()).orElseThrow();
+            assertEquals(List.of(400, 700), grid.lengths());
+        }
+    }
+
+    @Test
+    void lengthsThatHoldNothingAreRefused() {
+        for (String task : List.of("needle", "recall")) {
+            for (int length : List.of(40, 5_000)) {
+                EvalSettings base = Settings.of(task);
+                EvalSettings settings =
+                        new EvalSettings(
+                                base.tasks(),
+                                base.limit(),
+                                base.perplexity(),
+                                new NeedleSettings(200, 4, List.of(), List.of(length)),
+                                new RecallSettings(5, 2, 4, List.of(), List.of(length)),
+                                base.batchSize(),
+                                base.seed());
+
+                InvalidValueException error =
+                        assertThrows(
+                                InvalidValueException.class,
+                                () -> run(task, copier(NEVER), settings));
+
+                assertEquals(task + ".lengths", error.key());
+            }
+        }
+    }
 }

@@ -28,7 +28,8 @@ class RecallGridTest {
                     sample(1, Map.of("length", 512, "depth", 0.5)),
                     sample(0, Map.of("length", 512, "depth", 0.5)),
                     sample(1, Map.of("length", 512, "depth", 0.0)),
-                    sample(0.25, Map.of("length", 64, "depth", 0.5)));
+                    sample(0.25, Map.of("length", 64, "depth", 0.5)),
+                    sample(0.75, Map.of("length", 64, "depth", 0.0)));
 
     @Test
     void cellsAreMeansOfTheirItems() {
@@ -37,18 +38,17 @@ class RecallGridTest {
         assertEquals(List.of(64, 512), grid.lengths());
         assertEquals(List.of("0%", "50%"), grid.columns());
         assertEquals(new RecallGrid.Cell(0.5, 2), grid.cells().get(1).get(1));
-        assertEquals(0, grid.cells().get(0).get(0).n());
         assertEquals(
                 """
                 length \\ depth    0%   50%
                 --------------  ----  ----
-                64                 -  0.25
+                64              0.75  0.25
                 512             1.00  0.50
                 """,
                 grid.text());
         assertEquals(
                 "{\"metric\":\"acc\",\"columns\":\"depth\",\"lengths\":[64,512],"
-                        + "\"titles\":[\"0%\",\"50%\"],\"cells\":[[null,{\"value\":0.25,\"n\":1}],"
+                        + "\"titles\":[\"0%\",\"50%\"],\"cells\":[[{\"value\":0.75,\"n\":1},{\"value\":0.25,\"n\":1}],"
                         + "[{\"value\":1.0,\"n\":1},{\"value\":0.5,\"n\":2}]]}",
                 grid.json().toString());
     }
@@ -66,6 +66,22 @@ class RecallGridTest {
         assertEquals(
                 List.of(4, 4, 4, 4, 5),
                 grid.cells().get(0).stream().map(RecallGrid.Cell::n).toList());
+    }
+
+    @Test
+    void depthsThatNotEveryLengthHasArePutTogetherToo() {
+        RecallGrid grid =
+                RecallGrid.of(
+                                List.of(
+                                        sample(1, Map.of("length", 8, "depth", 0.1)),
+                                        sample(0, Map.of("length", 16, "depth", 1.0))))
+                        .orElseThrow();
+
+        assertEquals(5, grid.columns().size());
+        assertEquals(new RecallGrid.Cell(0, 1), grid.cells().get(1).get(4));
+        assertEquals(0, grid.cells().get(0).get(4).n());
+        assertTrue(grid.json().get("cells").get(0).get(4).isNull());
+        assertTrue(grid.text().lines().anyMatch(l -> l.matches("8 +1.00( +-){4}")), grid.text());
     }
 
     @Test

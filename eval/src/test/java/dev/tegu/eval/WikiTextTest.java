@@ -4,18 +4,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tegu.checkpoint.Sha256;
+import dev.tegu.checkpoint.SharedFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 class WikiTextTest {
-    private static final Path SHARED = Path.of("../../shared/data/wikitext-2/wiki.test.tokens");
-
     /** Made by the harness's rules run in Python. */
     @Test
     void aPageIsDetokenizedAsTheHarnessDoes() {
@@ -45,9 +43,9 @@ class WikiTextTest {
     /** Sizes and digest were printed by Python, with the harness's rules for pages and words. */
     @Test
     void theWholeTestSetIsTheHarnesses() throws IOException {
-        Assumptions.assumeTrue(Files.exists(SHARED), "needs " + SHARED);
+        Path file = SharedFiles.path("data/wikitext-2/wiki.test.tokens");
 
-        List<String> pages = WikiText.pages(Files.readString(SHARED));
+        List<String> pages = WikiText.pages(Files.readString(file));
 
         assertEquals(62, pages.size());
         assertEquals(241_335, pages.stream().mapToLong(Words::count).sum());

@@ -88,6 +88,11 @@ public final class NeedleDocuments {
                 List.of(new Question(question, answer, factEnd)));
     }
 
+    /** Characters of the whole haystack, so of the longest passage at most. */
+    public int characters() {
+        return (int) Math.min(Integer.MAX_VALUE, length(0, sentences.size()));
+    }
+
     /**
      * Runs of sentences (first, one past the last) as long as fits, one for each possible start.
      */

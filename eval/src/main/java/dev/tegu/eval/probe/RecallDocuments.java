@@ -31,6 +31,9 @@ public final class RecallDocuments {
                     "wool", "salt", "copper", "timber", "honey", "iron", "grain", "fish", "silk",
                     "paper", "wine", "glass");
 
+    /** Records of a document at most. */
+    public static final int MOST = 10_000;
+
     private RecallDocuments() {}
 
     /**

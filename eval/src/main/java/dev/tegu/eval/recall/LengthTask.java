@@ -12,6 +12,7 @@ import dev.tegu.eval.MeanAndError;
 import dev.tegu.eval.Metric;
 import dev.tegu.eval.Sample;
 import dev.tegu.eval.TaskResult;
+import dev.tegu.eval.probe.Fit;
 import dev.tegu.eval.probe.StableRandom;
 import dev.tegu.eval.probe.TokenizedProbe;
 import dev.tegu.eval.task.TaskSpec.GenerationKwargs;

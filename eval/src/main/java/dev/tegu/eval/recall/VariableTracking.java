@@ -1,5 +1,6 @@
 package dev.tegu.eval.recall;
 
+import dev.tegu.eval.probe.Fit;
 import dev.tegu.eval.probe.StableRandom;
 import java.util.ArrayList;
 import java.util.HashSet;

@@ -3,6 +3,7 @@ package dev.tegu.eval.task;
 import dev.tegu.config.InvalidValueException;
 import dev.tegu.eval.task.TaskSpec.OutputType;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
@@ -26,6 +27,11 @@ public enum MetricKind {
     /** Name in files. */
     String word() {
         return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Whether one of them has that name in files. */
+    static boolean isWord(String name) {
+        return Arrays.stream(values()).anyMatch(kind -> kind.word().equals(name));
     }
 
     /**

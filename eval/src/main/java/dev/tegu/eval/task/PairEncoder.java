@@ -7,6 +7,7 @@ import dev.tegu.eval.task.QuestionSettings.Overlong;
 import dev.tegu.tokenizer.PythonText;
 import dev.tegu.tokenizer.TextTokenizer;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
@@ -31,8 +32,15 @@ final class PairEncoder {
     private final OptionalInt bos;
     private final int maxPositions;
     private final Overlong overlong;
-    private String lastContext = "";
-    private int[] lastIds = {};
+    private Optional<Context> last = Optional.empty();
+
+    /**
+     * A context's tokens.
+     *
+     * @param alone its own
+     * @param before those that the model reads, BOS included
+     */
+    private record Context(String text, int[] alone, int[] before) {}
 
     /**
      * @param maxPositions tokens that the model takes
@@ -66,8 +74,8 @@ final class PairEncoder {
     TokenPair encode(String place, String context, String continuation) {
         String stripped = PythonText.stripTrailing(context);
         String space = context.substring(stripped.length());
-        int[] alone = ids(stripped);
-        refuseSpelledBos(place, alone);
+        Context read = read(place, stripped);
+        int[] alone = read.alone();
         int[] whole = tokenizer.encode(stripped + space + continuation, false);
         int shared = Math.min(alone.length, whole.length);
         boolean splits =
@@ -84,9 +92,8 @@ final class PairEncoder {
                     (place + ": an answer of " + rated.length + " tokens, and the model takes ")
                             + maxPositions);
         }
-        int[] before = before(alone);
-        int[] kept = fitted(place, before, room);
-        return new TokenPair(kept, rated, splits, kept.length < before.length);
+        int[] kept = fitted(place, read.before(), room);
+        return new TokenPair(kept, rated, splits, kept.length < read.before().length);
     }
 
     /**
@@ -97,14 +104,12 @@ final class PairEncoder {
      * @throws InvalidValueException if the text is too long and may not be cut
      */
     int[] prompt(String place, String context, int room) {
-        int[] alone = ids(context);
-        refuseSpelledBos(place, alone);
-        return fitted(place, before(alone), Math.max(1, room));
+        return fitted(place, read(place, context).before(), Math.max(1, room));
     }
 
     /** Tokens of a whole prompt. */
-    int length(String context) {
-        return before(ids(context)).length;
+    int length(String place, String context) {
+        return read(place, context).before().length;
     }
 
     private int[] fitted(String place, int[] ids, int room) {
@@ -132,19 +137,17 @@ final class PairEncoder {
         return new int[] {mark.getAsInt()};
     }
 
-    private void refuseSpelledBos(String place, int[] alone) {
-        if (alone.length > 0 && tokenizer.bosId().equals(OptionalInt.of(alone[0]))) {
-            throw new IllegalArgumentException(
-                    place + ": the prompt begins with BOS as text; remove it and use `add_bos`");
+    /** The answers of one question have one context: it is tokenized once, and kept once. */
+    private Context read(String place, String context) {
+        if (last.isEmpty() || !last.get().text().equals(context)) {
+            int[] alone = tokenizer.encode(context, false);
+            if (alone.length > 0 && tokenizer.bosId().equals(OptionalInt.of(alone[0]))) {
+                throw new IllegalArgumentException(
+                        place
+                                + ": the prompt begins with BOS as text; remove it and use `add_bos`");
+            }
+            last = Optional.of(new Context(context, alone, before(alone)));
         }
-    }
-
-    /** The answers of one question have one context: it is tokenized once. */
-    private int[] ids(String context) {
-        if (!context.equals(lastContext)) {
-            lastIds = tokenizer.encode(context, false);
-            lastContext = context;
-        }
-        return lastIds;
+        return last.get();
     }
 }

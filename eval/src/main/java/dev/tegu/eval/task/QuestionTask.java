@@ -221,7 +221,10 @@ public final class QuestionTask implements EvalTask {
             String text = scored.scores().get(q);
             counts.add(
                     new Count(
-                            encoder.length(context) > prompts.get(q).length ? 1 : 0,
+                            encoder.length(questions.get(q).doc().place(), context)
+                                            > prompts.get(q).length
+                                    ? 1
+                                    : 0,
                             0,
                             input.tokenizer().encode(text, false).length));
             answers.add(new TaskAnswer(questions.get(q), List.of(), Optional.of(text)));
@@ -311,7 +314,9 @@ public final class QuestionTask implements EvalTask {
         double part = (double) docs / all;
         return new Timing(
                 Math.round(found.timing().processedTokens() * part),
-                found.timing().seconds() * part);
+                found.timing().seconds() * part,
+                found.timing().asked(),
+                found.timing().sequences());
     }
 
     private Map<String, Object> config(

@@ -143,6 +143,10 @@ final class TaskFiles {
     }
 
     private static List<String> below(Path root) {
+        if (!Files.isDirectory(root)) {
+            throw new DataException(
+                    root + ": no such folder; the tasks' data are looked for in it");
+        }
         try (Stream<Path> paths = Files.walk(root, DEPTH)) {
             return paths.filter(path -> RecordFile.ENDINGS.contains(RecordFile.ending(name(path))))
                     .filter(Files::isRegularFile)

@@ -37,8 +37,8 @@ final class TaskMetrics {
     }
 
     /**
-     * Of a group: the micro average over all records, in which a subject counts by its size, then
-     * {@code NAME_macro}, in which each counts once.
+     * Of a group: the micro average over all records, in which a subject counts by its size, then,
+     * of the published order's metrics, {@code NAME_macro}, in which each counts once.
      *
      * @param members the subjects' scores, each at least one
      */
@@ -51,7 +51,9 @@ final class TaskMetrics {
             Metric whole = metric(name, all);
             micro.add(
                     new Metric(name, whole.value(), pooled(each, members), whole.higherIsBetter()));
-            macro.add(macro(name + "_macro", each));
+            if (MetricKind.isWord(name)) {
+                macro.add(macro(name + "_macro", each));
+            }
         }
         List<Metric> metrics = withBias(spec, micro, all);
         metrics.addAll(macro);

@@ -15,6 +15,7 @@ import dev.tegu.eval.EvalSettings;
 import dev.tegu.eval.EvalTasks;
 import dev.tegu.eval.Sample;
 import dev.tegu.eval.TaskResult;
+import dev.tegu.eval.probe.Fit;
 import dev.tegu.eval.probe.StableRandom;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,11 +1,11 @@
-package dev.tegu.eval.recall;
+package dev.tegu.eval.probe;
 
 import java.util.Optional;
 import java.util.function.IntFunction;
 import java.util.function.ToIntFunction;
 
 /** Finds the longest document that fits. */
-final class Fit {
+public final class Fit {
     private Fit() {}
 
     /**
@@ -18,7 +18,7 @@ final class Fit {
      * @param length of a document
      * @return empty if not even the smallest fits
      */
-    static <T> Optional<T> longest(
+    public static <T> Optional<T> longest(
             int smallest, int largest, int limit, IntFunction<T> make, ToIntFunction<T> length) {
         T best = make.apply(smallest);
         int low = smallest;
