@@ -40,7 +40,7 @@ public final class ComparisonPage {
                      font-variant-numeric: tabular-nums; white-space: nowrap; }
             th { text-align: left; font-weight: 600; } thead th { text-align: right; vertical-align: bottom; }
             thead th:first-child { text-align: left; } td.word { text-align: left; white-space: normal; min-width: 150px; }
-            .summary thead th { text-align: left; }
+            .summary thead th, .pairs th:nth-child(2), .pairs th:nth-child(3) { text-align: left; }
             td small, th small { display: block; color: var(--soft); font-weight: 400; font-size: 12px; }
             tr.group th { padding-top: 14px; color: var(--soft); }
             .better { color: var(--better); font-weight: 600; } .worse { color: var(--worse); font-weight: 600; }

@@ -174,8 +174,11 @@ final class Measured {
                 value.isShare()
                         && !values.isEmpty()
                         && values.stream().allMatch(v -> v == 0 || v == 1);
-        return isCounted
-                ? Optional.of(Interval.wilson(value.value(), values.size()))
-                : Interval.normal(value.value(), value.error());
+        if (isCounted) {
+            return Optional.of(Interval.wilson(value.value(), values.size()));
+        }
+        // All items right or all wrong: the error of 0 is none of the true share's.
+        boolean isEnd = value.isShare() && value.error().orElse(0) == 0;
+        return isEnd ? Optional.empty() : Interval.normal(value.value(), value.error());
     }
 }

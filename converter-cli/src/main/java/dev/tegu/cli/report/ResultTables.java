@@ -99,7 +99,7 @@ final class ResultTables {
             return "";
         }
         return "<details><summary>Item by item: differences and p</summary>\n<div"
-                + " class=\"scroll\"><table><thead><tr><th scope=\"col\">task</th><th"
+                + " class=\"scroll\"><table class=\"pairs\"><thead><tr><th scope=\"col\">task</th><th"
                 + " scope=\"col\">metric of an item</th><th scope=\"col\">model</th><th"
                 + " scope=\"col\">items of both</th><th scope=\"col\">difference</th><th"
                 + " scope=\"col\">p</th></tr></thead>\n<tbody>\n"

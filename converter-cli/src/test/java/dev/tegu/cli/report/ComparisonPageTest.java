@@ -54,6 +54,8 @@ final class ComparisonPageTest {
         assertTrue(page.contains("<small>acc ↑, 40 items</small>"), page);
         assertTrue(page.contains("<small>token_perplexity ↓, 8 items</small>"), page);
         assertTrue(page.contains("guessing 0.250"), "chance level of four choices");
+        // all wrong, the items not known: no interval rather than one of no width
+        assertTrue(page.contains("<td>0.000<small>−0.500</small></td>"), page);
         assertTrue(page.contains("Of the 2 differences tested here, about 0.1"), page);
     }
 
@@ -292,7 +294,7 @@ final class ComparisonPageTest {
                          "perplexity": {"alias": "perplexity", "token_perplexity,none": %s, "token_perplexity_stderr,none": 0.5,
                                         "token_nll,none": %s, "token_nll_stderr,none": 0.1},
                          "passkey": {"alias": "passkey", "acc,none": %s, "acc_stderr,none": 0.1, "acc_beyond_64,none": %s,
-                                     "acc_beyond_64_stderr,none": 0.1}},
+                                     "acc_beyond_64_stderr,none": 0.0}},
                          "higher_is_better": {"quiz": {"acc": true}, "perplexity": {"token_perplexity": false, "token_nll": false},
                                               "passkey": {"acc": true, "acc_beyond_64": true}},
                          "configs": {"quiz": {"task": "quiz"}, "perplexity": {}, "passkey": {}},
