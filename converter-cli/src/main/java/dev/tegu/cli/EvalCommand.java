@@ -6,6 +6,7 @@ import dev.tegu.attention.LinearAttention.Branch;
 import dev.tegu.checkpoint.WeightsDigest;
 import dev.tegu.cli.console.EvalConsole;
 import dev.tegu.cli.pipeline.ModelAnswers;
+import dev.tegu.cli.report.AttentionWords;
 import dev.tegu.config.ConfigBinder;
 import dev.tegu.config.ConfigNode;
 import dev.tegu.eval.AnswerFile;
@@ -199,6 +200,7 @@ final class EvalCommand extends TeguCommand {
                 facts.put("model_dtype", Choice.written(device.type(place)));
                 facts.put("weights_sha256", weights.get());
                 facts.put("device", place.toString());
+                facts.put("attention", AttentionWords.of(model.config().linearAttention()));
                 HarnessFiles.write(
                         output.dir,
                         results,

@@ -9,9 +9,13 @@ import dev.tegu.cli.pipeline.Evaluation;
 import dev.tegu.cli.pipeline.Plan;
 import dev.tegu.cli.pipeline.RunDirectory;
 import dev.tegu.cli.pipeline.Training;
+import dev.tegu.cli.report.ComparisonPage;
+import dev.tegu.cli.watch.RunReport;
+import java.awt.AWTError;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -89,12 +93,37 @@ final class RunCommand extends TeguCommand {
                 out().print(measured.results.get().table());
             }
         }
+        writePage(run.root());
         if (output.json) {
             out().println(json);
         } else {
             out().println(given);
         }
         console().say("Next: scripts/tegu generate " + given + " --prompt TEXT");
+    }
+
+    /** The page with the evaluation on it. A picture that fails takes nothing with it. */
+    private void writePage(Path run) {
+        Path file = run.resolve(RunReport.FILE_NAME);
+        List<Path> places = List.of(run);
+        try {
+            String size =
+                    ComparisonPage.write(
+                            places,
+                            Optional.empty(),
+                            ReportCommand.command(places, Optional.empty(), file),
+                            file);
+            console().say(file + ": " + size);
+        } catch (IOException | RuntimeException | LinkageError | AWTError | InternalError e) {
+            console()
+                    .say(
+                            file
+                                    + ": not written ("
+                                    + e
+                                    + "); make the page later with `scripts/tegu report "
+                                    + run
+                                    + "`");
+        }
     }
 
     /** What is given away is what is measured, once, read from the disk again. */

@@ -124,4 +124,19 @@ final class KilledEvalTest {
         assertFalse(again.err().contains("answers of another model"), again.err());
         assertEquals(2, Invocation.of("eval", "x", "--tasks=recall", "--resume").exitCode());
     }
+
+    @Test
+    void aPageIsMadeOfWhatAnEvaluationLeaves() throws IOException {
+        TinyTeacher.writeInto(dir);
+        Path output = dir.resolve("out");
+
+        Invocation eval = Invocation.of(eval(output, "--limit=3"));
+        Invocation report = Invocation.of("report", output.toString());
+
+        assertEquals(0, eval.exitCode(), eval.err());
+        assertEquals(0, report.exitCode(), report.err());
+        String page = Files.readString(output.resolve("report.html"));
+        assertTrue(page.contains("data-label=\"attention\">softmax<"), page);
+        assertFalse(page.contains("so no significance"), "its samples were not found");
+    }
 }

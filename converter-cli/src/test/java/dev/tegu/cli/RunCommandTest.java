@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -73,8 +74,8 @@ final class RunCommandTest {
         }
         try (Stream<Path> files = Files.list(output.resolve("eval/samples/student"))) {
             assertEquals(
-                    List.of("samples_perplexity.jsonl"),
-                    files.map(file -> file.getFileName().toString()).toList());
+                    List.of("samples_perplexity.jsonl", "samples_recall.jsonl"),
+                    files.map(file -> file.getFileName().toString()).sorted().toList());
         }
         String metrics = Files.readString(output.resolve("metrics.jsonl"));
         assertTrue(metrics.contains("attention_transfer"), metrics);
@@ -87,8 +88,14 @@ final class RunCommandTest {
         String settings = Files.readString(output.resolve("config.effective.yaml"));
         List<String> metrics = Files.readAllLines(output.resolve("metrics.jsonl"));
 
-        assertTrue(page.contains("<h2>lora_finetune</h2>"), "no section of the last stage");
+        assertTrue(page.contains("<h3>lora_finetune</h3>"), "no section of the last stage");
         assertTrue(page.contains("Relative error, layer by step"), "no layers");
+        assertTrue(page.contains("<h2>Results</h2>"), "no evaluation");
+        assertTrue(
+                Pattern.compile("data-label=\"trained parameters\">[1-9][0-9,]*<")
+                        .matcher(page)
+                        .find(),
+                "no trained parameters");
         assertTrue(settings.contains("  size: 8  # method_overrides (" + config + ":3:"), settings);
         assertTrue(
                 metrics.stream()
@@ -117,6 +124,16 @@ final class RunCommandTest {
         assertEquals(Files.readString(output.resolve("report.html")), Files.readString(page));
         assertEquals(1, again.exitCode());
         assertTrue(again.err().contains("exists already"), again.err());
+        Invocation both = Invocation.of("report", output.toString(), output.toString());
+        assertEquals(2, both.exitCode(), both.err());
+        assertTrue(both.err().contains("say with --output where the page goes"), both.err());
+        Path other = dir.resolve("other.html");
+        Invocation turned =
+                Invocation.of(
+                        "report", output.toString(), "--baseline=student", "--output=" + other);
+        assertEquals(0, turned.exitCode(), turned.err());
+        assertTrue(turned.err().contains(": 4 models, 2 tasks, "), turned.err());
+        assertTrue(Files.readString(other).contains("the difference to <b>student</b>"));
     }
 
     @Test
@@ -124,7 +141,7 @@ final class RunCommandTest {
         Invocation report = Invocation.of("report", dir.toString());
 
         assertEquals(4, report.exitCode(), report.err());
-        assertTrue(report.err().contains("metrics.jsonl: no such file"), report.err());
+        assertTrue(report.err().contains("nothing to show: no config.eff"), report.err());
     }
 
     @Test

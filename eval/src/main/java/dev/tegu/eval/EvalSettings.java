@@ -38,7 +38,7 @@ public record EvalSettings(
         @Flat QuestionSettings questions,
         @Default("false") boolean analysis) {
 
-    /** Tasks by length, and tasks that are files, with their defaults. */
+    /** Tasks by length, and tasks that are files, with their defaults; no analysis. */
     public EvalSettings(
             List<String> tasks,
             Optional<Integer> limit,

@@ -23,6 +23,7 @@ import dev.tegu.records.DataException;
 import dev.tegu.tokenizer.HuggingFaceTextTokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -83,6 +84,7 @@ public final class Training {
                     }
                     adapters.ifPresent(a -> a.addTo(writer));
                     identity.facts().forEach(writer::property);
+                    writer.property("trained_parameters", Long.toString(stages.trained()));
                     writer.write(run.student());
                 }
             }
@@ -139,6 +141,9 @@ public final class Training {
         private final Optional<TrainingData> data;
         private final RunIdentity identity;
 
+        /** Numbers in each array that a stage has trained; some are trained by several. */
+        private final Map<String, Long> trained = new HashMap<>();
+
         StageRuns(
                 RunDirectory run,
                 DecoderModel model,
@@ -150,6 +155,11 @@ public final class Training {
             this.identity = identity;
         }
 
+        /** Parameters that some stage has trained. */
+        long trained() {
+            return trained.values().stream().mapToLong(Long::longValue).sum();
+        }
+
         /**
          * @param block the stage's block of the configuration
          */
@@ -159,6 +169,13 @@ public final class Training {
                 console.say(objective.stage() + ": skipped, " + NOTHING_TO_TRAIN);
                 return;
             }
+            objective
+                    .groups()
+                    .forEach(
+                            group ->
+                                    group.parameters()
+                                            .values()
+                                            .forEach(p -> trained.put(p.getUid(), p.size())));
             StageCheckpoints checkpoints =
                     new StageCheckpoints(
                             run.checkpoints(objective.stage()), identity(objective, block));

@@ -5,11 +5,11 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** Pieces of a page. */
-final class Html {
+public final class Html {
     private Html() {}
 
     /** Text as it may stand between tags and in quoted attributes. */
-    static String escaped(String text) {
+    public static String escaped(String text) {
         return text.replace("&", "&amp;")
                 .replace("<", "&lt;")
                 .replace(">", "&gt;")
@@ -18,7 +18,7 @@ final class Html {
     }
 
     /** Four significant digits; a dash where there is no number. */
-    static String number(double value) {
+    public static String number(double value) {
         if (Double.isNaN(value)) {
             return "-";
         }
@@ -28,9 +28,11 @@ final class Html {
     }
 
     /**
+     * A table that is scrolled where it is wider than the page.
+     *
      * @param rows plain text, the first cell of each names the row
      */
-    static String table(List<String> header, List<List<String>> rows) {
+    public static String table(List<String> header, List<List<String>> rows) {
         StringBuilder html = new StringBuilder("<div class=\"scroll\"><table>\n<thead>");
         html.append(row(header, "th scope=\"col\"", "th")).append("</thead>\n<tbody>\n");
         for (List<String> row : rows) {

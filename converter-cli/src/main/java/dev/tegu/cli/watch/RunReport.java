@@ -46,10 +46,12 @@ public final class RunReport {
             """;
 
     private final Path run;
+    private final String heading;
     private final StringBuilder html = new StringBuilder();
 
-    private RunReport(Path run) {
+    private RunReport(Path run, String heading) {
         this.run = run;
+        this.heading = heading;
     }
 
     /**
@@ -59,12 +61,24 @@ public final class RunReport {
      * @throws IOException if the run's files cannot be read or the page not be written
      */
     public static void write(Path run, Path file) throws IOException {
-        String page = new RunReport(run).page();
+        String page = new RunReport(run, "h2").page();
         Durable.write(file, page.getBytes(StandardCharsets.UTF_8));
     }
 
+    /**
+     * The part of the page between title and settings, for pages with more on them: a table of the
+     * stages, then each stage under a heading of the third level. Pictures are twice in it, of the
+     * classes {@code wide} and {@code narrow}, or in a {@code picture}.
+     *
+     * @throws IOException if the run's files cannot be read
+     */
+    public static String training(Path run) throws IOException {
+        RunReport report = new RunReport(run, "h3");
+        report.appendTraining();
+        return report.html.toString();
+    }
+
     private String page() throws IOException {
-        RunMetrics metrics = RunMetrics.read(run.resolve(METRICS));
         String settings = Files.readString(run.resolve(CONFIG));
         String title = "Run " + run.toAbsolutePath().normalize().getFileName();
         html.append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
@@ -73,6 +87,15 @@ public final class RunReport {
                 .append("<title>" + Html.escaped(title) + "</title>\n")
                 .append("<style>\n" + STYLE + "</style>\n</head>\n<body>\n")
                 .append("<h1>" + Html.escaped(title) + "</h1>\n");
+        appendTraining();
+        html.append("<h2>Settings</h2>\n<p>Behind each value: where it came from.</p>\n<pre>")
+                .append(Html.escaped(settings))
+                .append("</pre>\n</body>\n</html>\n");
+        return html.toString();
+    }
+
+    private void appendTraining() throws IOException {
+        RunMetrics metrics = RunMetrics.read(run.resolve(METRICS));
         if (metrics.stages().isEmpty()) {
             html.append("<p>No step has been reported yet.</p>\n");
         } else {
@@ -81,10 +104,6 @@ public final class RunReport {
         for (StageMetrics stage : metrics.stages()) {
             appendStage(stage);
         }
-        html.append("<h2>Settings</h2>\n<p>Behind each value: where it came from.</p>\n<pre>")
-                .append(Html.escaped(settings))
-                .append("</pre>\n</body>\n</html>\n");
-        return html.toString();
     }
 
     private void appendSummary(RunMetrics metrics) {
@@ -118,7 +137,7 @@ public final class RunReport {
     }
 
     private void appendStage(StageMetrics stage) throws IOException {
-        html.append("<h2>" + Html.escaped(stage.name()) + "</h2>\n");
+        html.append("<" + heading + ">" + Html.escaped(stage.name()) + "</" + heading + ">\n");
         if (stage.notFinite() > 0) {
             html.append(
                     String.format(
