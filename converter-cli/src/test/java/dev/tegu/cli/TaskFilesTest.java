@@ -158,11 +158,11 @@ final class TaskFilesTest {
                                 "--set=overlong=refuse",
                                 "--json"));
 
-        JsonNode config = json.at("/configs/quiz");
+        JsonNode config = json.at("/configs/quiz_maps");
         assertEquals(0, config.path("num_fewshot").asInt());
         assertEquals("false", config.path("add_bos").asText());
         assertEquals("refuse", config.path("overlong").asText());
-        assertEquals(1, json.at("/n-samples/quiz/effective").asInt());
+        assertEquals(1, json.at("/n-samples/quiz_maps/effective").asInt());
         assertEquals(1, json.at("/n-samples/capitals/effective").asInt());
     }
 
