@@ -1,6 +1,7 @@
 package dev.tegu.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.checkpoint.DType;
@@ -8,8 +9,10 @@ import dev.tegu.model.DecoderModel;
 import dev.tegu.model.Families;
 import dev.tegu.model.ModelWriter;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -50,5 +53,18 @@ final class ConvertFamiliesTest {
         assertEquals(note, run.err().strip());
         assertEquals(0, run.exitCode());
         assertEquals(0, Invocation.of("verify", student.toString()).exitCode());
+    }
+
+    @Test
+    void trainingSaysItFirst() throws IOException {
+        Path experiment =
+                Files.writeString(
+                        dir.resolve("experiment.yaml"),
+                        "teacher: %s%nmethod: lizard%noutput: %s%ndevice: cpu%n"
+                                .formatted(teacher("gpt2"), dir.resolve("out")));
+
+        Invocation run = Invocation.of("train", experiment.toString());
+
+        assertTrue(run.err().startsWith("note: positions are learned"), run.err());
     }
 }

@@ -61,6 +61,7 @@ public final class Training {
             boolean isWritten = RunDirectory.isWritten(run.student());
             // Made first: it refuses what cannot become a student before anything is computed.
             ModelWriter writer = ModelWriter.student(files, experiment.method(), config.seed());
+            writer.model().notes().forEach(note -> console.say("note: " + note));
             Stages.check(config, studentConfig(files, experiment));
             Engines.device(config.device());
             RunIdentity base = RunIdentity.empty().withBaseModel(files, console);
