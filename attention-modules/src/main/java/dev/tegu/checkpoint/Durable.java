@@ -74,18 +74,22 @@ public final class Durable {
         syncFolder(file.toAbsolutePath().getParent());
     }
 
-    /** Relative names of all regular files, {@code /} between folders, sorted. */
+    /**
+     * Relative names of all regular files, {@code /} between folders, sorted; of what a link leads
+     * to, if {@code dir} is one.
+     */
     static List<String> fileNames(Path dir) throws IOException {
         List<String> names = new ArrayList<>();
+        Path root = Files.isSymbolicLink(dir) ? dir.toRealPath() : dir;
         // A filter of Files.walk would leave out what cannot be looked at; this throws.
         Files.walkFileTree(
-                dir,
+                root,
                 new SimpleFileVisitor<>() {
                     @Override
                     public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
                             throws IOException {
                         if (isFile(file)) {
-                            String name = dir.relativize(file).toString();
+                            String name = root.relativize(file).toString();
                             names.add(name.replace(File.separatorChar, '/'));
                         }
                         return FileVisitResult.CONTINUE;

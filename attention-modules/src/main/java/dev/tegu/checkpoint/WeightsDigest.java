@@ -21,7 +21,7 @@ public final class WeightsDigest {
     /**
      * @param model folder of a teacher, a student or an export
      * @return 64 hexadecimal digits
-     * @throws CheckpointException if the manifest is damaged
+     * @throws CheckpointException if the manifest is damaged, or the folder has none of these files
      */
     public static String of(Path model) throws IOException {
         Map<String, String> known = new HashMap<>();
@@ -42,6 +42,10 @@ public final class WeightsDigest {
                         .append(name)
                         .append('\n');
             }
+        }
+        if (lines.isEmpty()) {
+            // One number for all of them would mistake the answers of one model for another's.
+            throw new CheckpointException(model + ": no weights in it; is this a model's folder?");
         }
         return Sha256.hex(lines.toString().getBytes(StandardCharsets.UTF_8));
     }

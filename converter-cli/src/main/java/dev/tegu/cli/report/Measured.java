@@ -1,6 +1,7 @@
 package dev.tegu.cli.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.tegu.eval.Interval;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -27,6 +28,23 @@ final class Measured {
         static final Facts NONE =
                 new Facts(Optional.empty(), OptionalLong.empty(), OptionalLong.empty());
     }
+
+    private static final String DIGEST = "weights_sha256";
+
+    /** Parts of a result file that have an entry a task. */
+    private static final List<String> BY_TASK =
+            List.of(
+                    "results",
+                    "groups",
+                    "group_subtasks",
+                    "configs",
+                    "versions",
+                    "n-shot",
+                    "higher_is_better",
+                    "n-samples",
+                    "task_hashes",
+                    "grids",
+                    "timings");
 
     private final String name;
     private final Path file;
@@ -99,6 +117,30 @@ final class Measured {
                 && json.path("n-samples").equals(other.json.path("n-samples"))
                 && json.path("state_bytes_per_sequence")
                         .equals(other.json.path("state_bytes_per_sequence"));
+    }
+
+    /** Whether another file is of the same model, which was asked other tasks there. */
+    boolean isMoreOf(Measured other) {
+        JsonNode digest = json.path("config").path(DIGEST);
+        return digest.isTextual()
+                && digest.equals(other.json.path("config").path(DIGEST))
+                && name.equals(other.name)
+                && facts.equals(other.facts)
+                && stateBytes().equals(other.stateBytes())
+                && tasks.stream().noneMatch(task -> other.task(task.task()).isPresent());
+    }
+
+    /** The tasks of both files; all else is this one's. */
+    Measured with(Measured more) {
+        ObjectNode all = json.deepCopy();
+        for (String part : BY_TASK) {
+            if (more.json.path(part) instanceof ObjectNode added) {
+                all.withObjectProperty(part).setAll(added);
+            }
+        }
+        Map<String, Path> files = new HashMap<>(samples);
+        files.putAll(more.samples);
+        return new Measured(name, file, all, files, facts);
     }
 
     /**

@@ -96,7 +96,10 @@ record Sources(
                 List.copyOf(paths), ordered(models, baseline), analyses, runs, benches, notes);
     }
 
-    /** Of several places, a run's student is called after the run, and shared models once. */
+    /**
+     * Of several places, a run's student is called after the run, shared models stand once, and
+     * tasks that one model was asked in several evaluations stand in one column.
+     */
     private static void add(
             List<Measured> models,
             Set<String> others,
@@ -109,6 +112,13 @@ record Sources(
         if (isOneOfSeveral && isOfTeacher && same.isPresent()) {
             notes.add(model.file() + ": the same results as " + same.get().name() + ", shown once");
             return;
+        }
+        for (int i = 0; i < models.size(); i++) {
+            if (model.isMoreOf(models.get(i))) {
+                notes.add(model.file() + ": more tasks of " + model.name() + ", in its column");
+                models.set(i, models.get(i).with(model));
+                return;
+            }
         }
         String name = model.name();
         if (isOneOfSeveral && place.run.isPresent() && name.equals(STUDENT)) {

@@ -15,6 +15,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
@@ -221,6 +222,35 @@ final class ComparisonPageTest {
         assertEquals(
                 samples + ":1: not a line of a samples file: no `doc_hash` or `metrics`",
                 strange.getMessage());
+    }
+
+    @Test
+    void tasksOfOneModelFromTwoEvaluationsStandInOneColumn() throws IOException {
+        Path more = results("more", "teacher-x", "softmax", 4096, 30, 20.0, 3.0, 40);
+        rewrite(
+                teacher,
+                text -> text.replace("{\"attention", "{\"weights_sha256\": \"ab\", \"attention"));
+        rewrite(
+                more,
+                text ->
+                        text.replace("{\"attention", "{\"weights_sha256\": \"ab\", \"attention")
+                                .replace("quiz", "maps")
+                                .replace("perplexity\"", "wikitext\"")
+                                .replace("passkey", "needle"));
+
+        String page = page(List.of(teacher, more, student), Optional.empty());
+        rewrite(more, text -> text.replace("\"ab\"", "\"cd\""));
+        String apart = page(List.of(teacher, more, student), Optional.empty());
+
+        assertTrue(page.contains("more tasks of teacher-x, in its column"), page);
+        assertTrue(page.contains("maps"), page);
+        assertFalse(page.contains("more teacher-x"), page);
+        assertTrue(apart.contains("more teacher-x"), apart);
+    }
+
+    private static void rewrite(Path place, UnaryOperator<String> change) throws IOException {
+        Path file = place.resolve(place.getFileName()).resolve("results_" + TIME + ".json");
+        Files.writeString(file, change.apply(Files.readString(file)));
     }
 
     @Test
