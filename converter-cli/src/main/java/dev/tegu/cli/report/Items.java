@@ -18,7 +18,7 @@ import java.util.OptionalDouble;
  * by the digests of its document, prompt and answer, so that files of two models meet at the same
  * questions, whatever limit or order they were measured with; equal ones by their count.
  *
- * @param metrics by item, then by metric
+ * @param metrics by item, then by metric; of a perplexity the loss
  * @param chance mean over the items of 1 / choices; empty where it is no multiple choice
  */
 record Items(Map<String, Map<String, Double>> metrics, OptionalDouble chance) {
@@ -78,14 +78,21 @@ record Items(Map<String, Map<String, Double>> metrics, OptionalDouble chance) {
         Map<String, Double> metrics = new HashMap<>();
         for (JsonNode name : item.path("metrics")) {
             JsonNode value = item.path(name.asText());
+            double sign = isLogLikelihood(name.asText()) ? -1 : 1;
             if (value.isArray() && value.size() == 2) {
                 // a sum and its weight
-                metrics.put(name.asText(), value.get(0).asDouble() / value.get(1).asDouble());
+                double mean = value.get(0).asDouble() / value.get(1).asDouble();
+                metrics.put(name.asText(), sign * mean);
             } else if (value.isNumber()) {
-                metrics.put(name.asText(), value.asDouble());
+                metrics.put(name.asText(), sign * value.asDouble());
             }
         }
         return metrics;
+    }
+
+    /** lm-evaluation-harness keeps these of an item by its log-likelihood; compared is its loss. */
+    private static boolean isLogLikelihood(String metric) {
+        return metric.endsWith("perplexity") || metric.equals("bits_per_byte");
     }
 
     /**

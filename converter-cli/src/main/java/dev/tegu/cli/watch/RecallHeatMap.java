@@ -6,7 +6,7 @@ import java.util.Locale;
 
 /** A recall grid as SVG: lengths from top to bottom, depths or pairs from left to right. */
 public final class RecallHeatMap {
-    private static final int LEFT = 64;
+    private static final int LEFT = 92;
     private static final int TOP = 44;
     private static final int ROW = 26;
     private static final int BELOW = 12;
@@ -39,16 +39,10 @@ public final class RecallHeatMap {
                         width,
                         height));
         svg.append(text(0, 14, "start", "#222222", title));
-        svg.append(text(LEFT - 8, TOP - 8, "end", "#222222", "length"));
+        svg.append(text(0, TOP - 8, "start", "#222222", "length \\ " + grid.columnTag()));
         for (int column = 0; column < columns; column++) {
             String name = grid.columns().get(column);
-            svg.append(
-                    text(
-                            LEFT + (column + 0.5) * cell,
-                            TOP - 8,
-                            "middle",
-                            "#222222",
-                            column == 0 ? grid.columnTag() + " " + name : name));
+            svg.append(text(LEFT + (column + 0.5) * cell, TOP - 8, "middle", "#222222", name));
         }
         for (int row = 0; row < grid.lengths().size(); row++) {
             int top = TOP + row * ROW;

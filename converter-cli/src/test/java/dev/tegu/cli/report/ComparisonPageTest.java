@@ -248,6 +248,28 @@ final class ComparisonPageTest {
         assertTrue(apart.contains("more teacher-x"), apart);
     }
 
+    @Test
+    void aLogLikelihoodThatFallsIsALoss() throws IOException {
+        for (Path place : List.of(teacher, student)) {
+            // as the task wikitext keeps its items: the sum of the log-probabilities, and words
+            Path samples = samples(place, "perplexity");
+            Files.writeString(
+                    samples,
+                    Files.readString(samples)
+                            .replace("token_nll\":[", "word_perplexity\":[-")
+                            .replace("token_nll", "word_perplexity"));
+            rewrite(
+                    place,
+                    text ->
+                            text.replace("token_perplexity", "word_perplexity")
+                                    .replace("token_nll", "byte_perplexity"));
+        }
+
+        String page = page(List.of(teacher, student), Optional.empty());
+
+        assertTrue(page.contains("+5.500 <span class=\"worse\" title=\"p &lt; 0.0001\">"), page);
+    }
+
     private static void rewrite(Path place, UnaryOperator<String> change) throws IOException {
         Path file = place.resolve(place.getFileName()).resolve("results_" + TIME + ".json");
         Files.writeString(file, change.apply(Files.readString(file)));

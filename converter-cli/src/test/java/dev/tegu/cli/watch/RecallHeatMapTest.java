@@ -43,8 +43,8 @@ class RecallHeatMapTest {
         assertEquals(
                 List.of(
                         "pass<key>",
-                        "length",
-                        "depth 0%",
+                        "length \\ depth",
+                        "0%",
                         "50%",
                         "512",
                         "1.00",
