@@ -25,6 +25,9 @@ import java.util.stream.Collectors;
 
 /** A task that is a file: asks the questions of local data as the file says. */
 public final class QuestionTask implements EvalTask {
+    /** Questions whose texts take seconds to become tokens. */
+    static final int MANY = 2_000;
+
     private final TaskSpec spec;
     private final Optional<Path> folder;
     private final Optional<String> only;
@@ -88,7 +91,7 @@ public final class QuestionTask implements EvalTask {
         if (isWritten(settings)) {
             prompts(asked.questions(), encoder, maxPositions);
         } else {
-            pairs(asked.questions(), encoder);
+            pairs(asked.questions(), encoder, EvalProgress.NONE);
         }
     }
 
@@ -118,15 +121,21 @@ public final class QuestionTask implements EvalTask {
                         && settings.questions().scoring() == Scoring.GENERATE);
     }
 
-    private static List<TokenPair> pairs(List<TaskQuestion> questions, PairEncoder encoder) {
+    /** The texts as tokens; of many questions that takes a while, and is told. */
+    private List<TokenPair> pairs(
+            List<TaskQuestion> questions, PairEncoder encoder, EvalProgress progress) {
+        EvalProgress heard = questions.size() < MANY ? EvalProgress.NONE : progress;
         List<TokenPair> pairs = new ArrayList<>();
-        for (TaskQuestion question : questions) {
+        for (int i = 0; i < questions.size(); i++) {
+            heard.update(name() + ", tokens", i, questions.size());
+            TaskQuestion question = questions.get(i);
             for (Sample.Request request : question.requests()) {
                 pairs.add(
                         encoder.encode(
                                 question.doc().place(), request.context(), request.continuation()));
             }
         }
+        heard.update(name() + ", tokens", questions.size(), questions.size());
         return pairs;
     }
 
@@ -188,7 +197,7 @@ public final class QuestionTask implements EvalTask {
             EvalInput input,
             EvalSettings settings,
             EvalProgress progress) {
-        List<TokenPair> pairs = pairs(questions, encoder);
+        List<TokenPair> pairs = pairs(questions, encoder, progress);
         PairScorer.Scored scored =
                 new PairScorer(input, settings.batchSize(), name(), progress).score(pairs);
         List<TaskAnswer> answers = new ArrayList<>();

@@ -22,6 +22,7 @@ import dev.tegu.eval.task.QuestionSettings.AddBos;
 import dev.tegu.eval.task.QuestionSettings.Overlong;
 import dev.tegu.eval.task.QuestionSettings.Scoring;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -126,6 +127,22 @@ class QuestionTaskTest {
                     Map.of("A", 0.25, "B", 0.25, "C", 0.25, "D", 0.25),
                     result.config().get("answers_at_place"));
         }
+    }
+
+    @Test
+    void turningManyTextsIntoTokensIsTold() {
+        Asking.write(folder, "test/maps_test.csv", "Q?,yes,b,c,d,A\n".repeat(QuestionTask.MANY));
+        List<String> heard = new ArrayList<>();
+
+        EvalTasks.named("quiz")
+                .run(
+                        input(always("A"), false, AnswerCache.none()),
+                        settings("quiz", Optional.empty(), Asking.shots(0)),
+                        (task, done, total) -> heard.add(task + " " + done + " of " + total));
+
+        assertEquals("quiz, tokens 0 of 2000", heard.get(0));
+        assertTrue(heard.contains("quiz, tokens 2000 of 2000"));
+        assertTrue(heard.get(heard.size() - 1).startsWith("quiz "), heard.toString());
     }
 
     @Test
