@@ -1,15 +1,11 @@
 package dev.tegu.cli.report;
 
+import dev.tegu.cli.watch.ChartPng;
 import dev.tegu.cli.watch.Html;
 import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
-import java.awt.RenderingHints;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.util.Base64;
-import javax.imageio.ImageIO;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.style.XYStyler;
@@ -23,9 +19,6 @@ abstract class Picture {
     static final int WIDE = 1000;
 
     static final int NARROW = 360;
-
-    /** Pixels of the picture for each of the page's, for sharp text on dense screens. */
-    private static final int SCALE = 2;
 
     static final Color TEXT = new Color(0x222222);
     private static final Color GRID = new Color(0xe2e5e9);
@@ -51,26 +44,7 @@ abstract class Picture {
     }
 
     private String dataUri(int width) throws IOException {
-        // No window is opened: the picture is drawn in memory.
-        System.setProperty("java.awt.headless", "true");
-        XYChart chart = chart(width);
-        BufferedImage image =
-                new BufferedImage(
-                        width * SCALE, chart.getHeight() * SCALE, BufferedImage.TYPE_INT_RGB);
-        Graphics2D graphics = image.createGraphics();
-        try {
-            graphics.scale(SCALE, SCALE);
-            chart.paint(graphics, width, chart.getHeight());
-            graphics.setRenderingHint(
-                    RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON);
-            paintOver(graphics, chart);
-        } finally {
-            graphics.dispose();
-        }
-        ByteArrayOutputStream png = new ByteArrayOutputStream();
-        ImageIO.setUseCache(false);
-        ImageIO.write(image, "png", png);
-        return "data:image/png;base64," + Base64.getEncoder().encodeToString(png.toByteArray());
+        return ChartPng.dataUri(() -> chart(width), this::paintOver);
     }
 
     /** An empty chart in the page's style. */

@@ -2,14 +2,9 @@ package dev.tegu.cli.watch;
 
 import java.awt.BasicStroke;
 import java.awt.Color;
-import java.awt.Graphics2D;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
-import javax.imageio.ImageIO;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.style.Styler.LegendLayout;
@@ -22,9 +17,6 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
  * not finite is left out.
  */
 final class CurveChart {
-    /** Pixels of the picture for each of the page's, for sharp text on dense screens. */
-    private static final int SCALE = 2;
-
     private static final double LOGARITHMIC_FROM = 100;
 
     /** Pixels that a name in the legend, or a number of steps, takes. */
@@ -109,22 +101,7 @@ final class CurveChart {
      * @param width in pixels of the page
      */
     String dataUri(int width, int height) throws IOException {
-        // No window is opened: the picture is drawn in memory.
-        System.setProperty("java.awt.headless", "true");
-        XYChart chart = chart(width, height);
-        BufferedImage image =
-                new BufferedImage(width * SCALE, height * SCALE, BufferedImage.TYPE_INT_RGB);
-        Graphics2D graphics = image.createGraphics();
-        try {
-            graphics.scale(SCALE, SCALE);
-            chart.paint(graphics, width, height);
-        } finally {
-            graphics.dispose();
-        }
-        ByteArrayOutputStream png = new ByteArrayOutputStream();
-        ImageIO.setUseCache(false);
-        ImageIO.write(image, "png", png);
-        return "data:image/png;base64," + Base64.getEncoder().encodeToString(png.toByteArray());
+        return ChartPng.dataUri(() -> chart(width, height), (graphics, chart) -> {});
     }
 
     private XYChart chart(int width, int height) {
